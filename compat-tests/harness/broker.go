@@ -129,6 +129,16 @@ func StartOttla(t testing.TB, options Options) *Broker {
 	return b
 }
 
+// StartSubject starts the server under test beside an oracle: Ottla, or, where OTTLA_CONTROL is set in the
+// environment, Apache Kafka of that version, which shows what of a comparison is the suite's own doing.
+func StartSubject(t testing.TB, version string, options Options) *Broker {
+	t.Helper()
+	if os.Getenv("OTTLA_CONTROL") != "" {
+		return StartKafka(t, version, options)
+	}
+	return StartOttla(t, options)
+}
+
 // StartKafka formats a directory with Apache Kafka's own tool, starts Apache Kafka of that version on it and waits
 // until it answers. It is stopped when the test ends.
 func StartKafka(t testing.TB, version string, options Options) *Broker {
