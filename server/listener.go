@@ -1,0 +1,90 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"ottla/protocol"
+	"ottla/server/api"
+)
+
+// listener is one of the broker's listeners.
+type listener struct {
+	name     string
+	kind     protocol.Listeners
+	socket   *net.TCPListener
+	handlers []api.Handler // by key, nil where the listener does not serve it
+}
+
+// bind opens a listener. It accepts nothing before serve.
+func (n *network) bind(name, address string, kind protocol.Listeners) (*listener, error) {
+	opened, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listener %s: %w", name, err)
+	}
+	l := &listener{name: name, kind: kind, socket: opened.(*net.TCPListener)}
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.listeners = append(n.listeners, l)
+	return l, nil
+}
+
+// serve starts to accept on every listener.
+func (n *network) serve(handlers api.Handlers) {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	for _, l := range n.listeners {
+		l.handlers = handlersFor(handlers, l.kind)
+		n.goroutines.Add(1)
+		go n.accept(l)
+	}
+}
+
+// accept accepts until the listener is closed. While there are max.connections,
+// it leaves the next one to the kernel's queue.
+func (n *network) accept(l *listener) {
+	defer n.goroutines.Done()
+	for {
+		if n.slots != nil {
+			select {
+			case n.slots <- struct{}{}:
+			case <-n.stopping:
+				return
+			}
+		}
+		if !n.acceptOne(l) {
+			return
+		}
+	}
+}
+
+// acceptOne accepts one connection and starts it; false when the listener is
+// closed.
+func (n *network) acceptOne(l *listener) bool {
+	conn, err := l.socket.AcceptTCP()
+	kept := false
+	if err == nil {
+		if kept, err = n.adopt(conn, l); !kept {
+			conn.Close()
+		}
+	}
+	if n.slots != nil && !kept {
+		<-n.slots
+	}
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, net.ErrClosed):
+		return false
+	}
+	// No file descriptor is left, or something that passes too.
+	n.log.Warn().Err(err).Str("listener", l.name).Msg("accept a connection")
+	select {
+	case <-n.stopping:
+		return false
+	case <-time.After(100 * time.Millisecond):
+		return true
+	}
+}

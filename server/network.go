@@ -1,0 +1,310 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"ottla/protocol"
+	"ottla/server/api"
+)
+
+// anonymous is the principal of a connection without authentication.
+const anonymous = "User:ANONYMOUS"
+
+const (
+	firstFrameTimeout = 10 * time.Second
+	frameTimeout      = 30 * time.Second
+	keepAlive         = time.Minute
+	// drainTimeout is how long a stop waits for the answers that are outstanding
+	// before it ends their waiting.
+	drainTimeout = time.Second
+)
+
+// networkOptions are the settings of the sockets.
+type networkOptions struct {
+	Log               zerolog.Logger
+	MaxRequestBytes   int
+	SendBuffer        int // bytes, -1 for the system's
+	ReceiveBuffer     int
+	MaxIdle           time.Duration // 0: none
+	MaxConnections    int
+	MaxPerAddress     int
+	PerAddress        map[string]int // overrides of MaxPerAddress, by address
+	FirstFrameTimeout time.Duration  // 0: firstFrameTimeout
+	FrameTimeout      time.Duration  // 0: frameTimeout
+}
+
+// network owns the listeners, the connections and their goroutines.
+type network struct {
+	networkOptions
+	log  zerolog.Logger
+	pool *protocol.Pool
+	// ctx is the parent of every connection's.
+	ctx        context.Context
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+	stopping   chan struct{}
+	draining   atomic.Bool
+	panics     atomic.Uint64
+	nextID     atomic.Uint64
+	slots      chan struct{} // one of each connection; nil without a bound
+
+	lock        sync.Mutex
+	stopped     bool
+	listeners   []*listener
+	connections map[*connection]struct{}
+	perAddress  map[string]int
+}
+
+func newNetwork(options networkOptions) *network {
+	if options.FirstFrameTimeout == 0 {
+		options.FirstFrameTimeout = firstFrameTimeout
+	}
+	if options.FrameTimeout == 0 {
+		options.FrameTimeout = frameTimeout
+	}
+	n := &network{
+		networkOptions: options,
+		log:            options.Log,
+		pool:           protocol.NewPool(),
+		stopping:       make(chan struct{}),
+		connections:    map[*connection]struct{}{},
+		perAddress:     map[string]int{},
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	const unbounded = 1 << 30
+	if options.MaxConnections < unbounded {
+		n.slots = make(chan struct{}, max(options.MaxConnections, 0))
+	}
+	if options.MaxIdle > 0 {
+		n.goroutines.Add(1)
+		go n.sweep()
+	}
+	return n
+}
+
+// adopt makes a connection of an accepted socket and starts its reader. It is
+// false where the address has too many already.
+func (n *network) adopt(conn *net.TCPConn, l *listener) (bool, error) {
+	s, err := newSocket(conn)
+	if err != nil {
+		return false, err
+	}
+	n.configure(conn)
+	c := &connection{network: n, listener: l, id: n.nextID.Add(1), socket: s, reading: true}
+	c.space.L = &c.lock
+	c.host = "/" + addressOf(conn)
+	c.ctx, c.cancel = context.WithCancel(n.ctx)
+	c.wait = waitContext{c.ctx, c}
+	c.frames = protocol.NewFrameReader(protocol.FrameOptions{
+		Source: s, Pool: n.pool, MaxBytes: n.MaxRequestBytes, FirstTimeout: n.FirstFrameTimeout, Timeout: n.FrameTimeout,
+	})
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	limit := n.MaxPerAddress
+	if override, ok := n.PerAddress[c.host[1:]]; ok {
+		limit = override
+	}
+	if n.stopped || n.perAddress[c.host] >= limit {
+		c.cancel()
+		return false, nil
+	}
+	n.perAddress[c.host]++
+	n.connections[c] = struct{}{}
+	n.goroutines.Add(1)
+	go c.read()
+	return true, nil
+}
+
+// configure sets a socket's options. One that cannot be set is no reason to
+// refuse the client.
+func (n *network) configure(conn *net.TCPConn) {
+	err := errors.Join(
+		conn.SetNoDelay(true),
+		conn.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: -1}))
+	if n.SendBuffer > 0 {
+		err = errors.Join(err, conn.SetWriteBuffer(n.SendBuffer))
+	}
+	if n.ReceiveBuffer > 0 {
+		err = errors.Join(err, conn.SetReadBuffer(n.ReceiveBuffer))
+	}
+	if err != nil {
+		n.log.Debug().Err(err).Msg("socket options")
+	}
+}
+
+// addressOf is the peer's address without its port, as Java prints it.
+func addressOf(conn *net.TCPConn) string {
+	address, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return "unknown"
+	}
+	if four := address.IP.To4(); four != nil {
+		return four.String()
+	}
+	return address.IP.String()
+}
+
+// forget takes a connection that has ended off the books.
+func (n *network) forget(c *connection) {
+	n.lock.Lock()
+	delete(n.connections, c)
+	if n.perAddress[c.host]--; n.perAddress[c.host] <= 0 {
+		delete(n.perAddress, c.host)
+	}
+	n.lock.Unlock()
+	if n.slots != nil {
+		<-n.slots
+	}
+}
+
+// recovered turns a panic of decoding or of a handler into the connection's
+// error. A panic that went through a part that keeps state, whose state is not
+// to be trusted then, ends the process.
+func (n *network) recovered(value any) error {
+	stack := debug.Stack()
+	if endsProcess(value, callers()) {
+		n.log.Error().Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Msg("bug: the process ends")
+		panic(value)
+	}
+	n.panics.Add(1)
+	n.log.Error().Str("panic", fmt.Sprint(value)).Bytes("stack", stack).Uint64("panics", n.panics.Load()).Msg("panic while serving a request: the connection is closed")
+	return fmt.Errorf("panic: %v", value)
+}
+
+// callers are the functions on the stack, the innermost first.
+func callers() []string {
+	var counters [128]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters[:])])
+	var names []string
+	for {
+		frame, more := frames.Next()
+		names = append(names, frame.Function)
+		if !more {
+			return names
+		}
+	}
+}
+
+// endsProcess tells whether a panic must not be survived.
+func endsProcess(value any, functions []string) bool {
+	if text, ok := value.(string); ok && strings.HasPrefix(text, "BUG:") {
+		return true
+	}
+	for _, function := range functions {
+		for _, keeper := range []string{"ottla/storage", "ottla/replica", "ottla/metadata", "ottla/coordinator"} {
+			if strings.HasPrefix(function, keeper) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sweep closes connections on which nothing has moved for MaxIdle.
+func (n *network) sweep() {
+	defer n.goroutines.Done()
+	type seen struct {
+		requests uint64
+		since    time.Time
+	}
+	known := map[*connection]seen{}
+	ticker := time.NewTicker(min(max(n.MaxIdle/10, 10*time.Millisecond), 10*time.Second))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-n.stopping:
+			return
+		case now := <-ticker.C:
+			n.lock.Lock()
+			for c := range known {
+				if _, open := n.connections[c]; !open {
+					delete(known, c)
+				}
+			}
+			for c := range n.connections {
+				requests := c.requests.Load()
+				if last, ok := known[c]; !ok || last.requests != requests {
+					known[c] = seen{requests, now}
+				} else if now.Sub(last.since) >= n.MaxIdle {
+					c.socket.Close()
+				}
+			}
+			n.lock.Unlock()
+		}
+	}
+}
+
+// stopAccepting closes the listeners.
+func (n *network) stopAccepting() {
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	if n.stopped {
+		return
+	}
+	n.stopped = true
+	close(n.stopping)
+	for _, l := range n.listeners {
+		l.socket.Close()
+	}
+}
+
+// drain reads no further request, waits until what is outstanding has been
+// answered, for drainTimeout or until ctx ends, then closes every connection
+// and returns when no goroutine is left.
+func (n *network) drain(ctx context.Context) {
+	n.stopAccepting()
+	n.draining.Store(true)
+	n.lock.Lock()
+	for c := range n.connections {
+		c.socket.SetReadDeadline(time.Unix(1, 0)) // the reader ends
+	}
+	n.lock.Unlock()
+	done := make(chan struct{})
+	go func() {
+		n.goroutines.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(drainTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	n.cancel()
+	n.lock.Lock()
+	for c := range n.connections {
+		c.socket.Close()
+	}
+	n.lock.Unlock()
+	<-done
+}
+
+// handlersFor are the handlers that a kind of listener serves, by key.
+func handlersFor(handlers api.Handlers, kind protocol.Listeners) []api.Handler {
+	var table []api.Handler
+	for row := range protocol.APIs() {
+		for int(row.Key) >= len(table) {
+			table = append(table, nil)
+		}
+		if row.Listeners.Has(kind) {
+			for key, handler := range handlers {
+				if int16(key) == row.Key {
+					table[row.Key] = handler
+				}
+			}
+		}
+	}
+	return table
+}

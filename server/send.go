@@ -1,0 +1,116 @@
+package server
+
+import (
+	"fmt"
+
+	"ottla/protocol"
+	"ottla/server/api"
+)
+
+const (
+	// flushBytes is how many bytes of answers are gathered before they are sent.
+	flushBytes = 64 << 10
+	// outBytes is the first size of the memory that answers are gathered in.
+	outBytes = 4 << 10
+	// sendfileFrom is the length of a region from which sendfile costs less than
+	// reading it and writing it with what is around.
+	sendfileFrom = 16 << 10
+)
+
+// flushOwn sends what has been gathered; false where the connection has failed.
+func (c *connection) flushOwn() bool {
+	c.sendLock.Lock()
+	defer c.sendLock.Unlock()
+	c.flush()
+	return !c.ended.Load()
+}
+
+// flush sends what has been gathered. The caller holds sendLock.
+func (c *connection) flush() {
+	if len(c.outBytes) > 0 {
+		if _, err := c.socket.Write(c.outBytes); err != nil {
+			c.fail(fmt.Errorf("write answers: %w", err))
+		}
+	}
+	c.out.Release()
+	c.out, c.outBytes = nil, nil
+}
+
+// send gathers a response, and sends where that is due. The caller holds
+// sendLock.
+func (c *connection) send(response api.Response, next pending) error {
+	if response.Key() != next.key {
+		panic(fmt.Sprintf("answer of API %d to a request of API %d", response.Key(), next.key))
+	}
+	if c.out == nil {
+		c.out = c.network.pool.Get(outBytes)
+		c.outBytes = c.out.Bytes[:0]
+	}
+	if parts, ok := response.(api.PartsResponse); ok {
+		defer parts.Release()
+		if err := c.sendParts(parts, next); err != nil {
+			return err
+		}
+	} else {
+		c.outBytes = protocol.AppendResponse(c.outBytes, next.correlationID, response)
+	}
+	if len(c.outBytes) >= flushBytes {
+		c.flush()
+	}
+	return nil
+}
+
+// sendParts gathers the small parts of a response, and sends the large ones
+// from where they lie.
+func (c *connection) sendParts(response api.PartsResponse, next pending) error {
+	parts := response.Parts()
+	size := 0
+	for i := range parts {
+		size += len(parts[i].Bytes)
+		if parts[i].Region != nil {
+			size += parts[i].Region.Len()
+		}
+	}
+	c.outBytes = protocol.AppendResponseHeader(c.outBytes, next.key, response.IsFlexible(), next.correlationID, size)
+	for i := range parts {
+		c.outBytes = append(c.outBytes, parts[i].Bytes...)
+		if region := parts[i].Region; region != nil && region.Len() > 0 {
+			if err := c.sendRegion(region); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sendRegion sends a region of a file. One that turns out shorter than it said
+// is an error: the answer's length has been written already.
+func (c *connection) sendRegion(region api.Region) error {
+	fd, position, ok := region.Descriptor()
+	if ok && canSendFile && region.Len() >= sendfileFrom {
+		if err := c.socket.writeMore(c.outBytes); err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+		c.outBytes = c.outBytes[:0]
+		if err := c.socket.sendFile(int(fd), position, region.Len()); err != nil {
+			return fmt.Errorf("send file region: %w", err)
+		}
+		return nil
+	}
+	before := len(c.outBytes)
+	out, err := region.ReadAll(c.outBytes)
+	if err != nil {
+		return fmt.Errorf("read file region: %w", err)
+	}
+	if len(out)-before != region.Len() {
+		return fmt.Errorf("file region of %d bytes, %d were there", region.Len(), len(out)-before)
+	}
+	c.outBytes = out
+	if len(out) >= 4*flushBytes {
+		if _, err := c.socket.Write(out); err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+		c.outBytes = c.outBytes[:0]
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package server
+
+import (
+	"errors"
+	"net"
+)
+
+// canSendFile tells whether regions of files can be sent without reading them.
+const canSendFile = false
+
+// socket is a TCP connection.
+type socket struct{ *net.TCPConn }
+
+func newSocket(conn *net.TCPConn) (*socket, error) { return &socket{conn}, nil }
+
+// writeMore writes bytes of an answer that goes on.
+func (s *socket) writeMore(bytes []byte) error {
+	_, err := s.Write(bytes)
+	return err
+}
+
+// sendFile is not called where canSendFile is false.
+func (s *socket) sendFile(int, int64, int) error { return errors.ErrUnsupported }
