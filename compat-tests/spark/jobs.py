@@ -7,6 +7,7 @@ Each job prints one line `RESULT <job> <json>` with what it saw.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -70,8 +71,8 @@ def window(session, broker, work):
 
 
 def batch(session, broker, work):
-    """A batch read from a time on, with the records' headers."""
-    start = json.dumps({"stamped": {"0": 1700000050000}})
+    """A batch read from a time on (milliseconds in STAMPED_FROM), with the records' headers."""
+    start = json.dumps({"stamped": {"0": int(os.environ["STAMPED_FROM"])}})
     rows = (
         session.read.format("kafka").option("kafka.bootstrap.servers", broker).option("subscribe", "stamped")
         .option("startingOffsetsByTimestamp", start).option("endingOffsets", "latest").option("includeHeaders", "true")
@@ -116,7 +117,7 @@ def main():
     broker, jars, work, *jobs = sys.argv[1:]
     session = (
         SparkSession.builder.master("local[2]").appName("compat").config("spark.jars", jars)
-        .config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "2")
+        .config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false").config("spark.sql.shuffle.partitions", "2")
         .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
         .config("spark.sql.session.timeZone", "UTC").getOrCreate()
     )

@@ -20,6 +20,8 @@ type suite struct {
 	broker             *harness.Broker
 	client             *kgo.Client
 	python, jars, work string
+	// stamps is the time of the first record of the topic "stamped", in milliseconds.
+	stamps int64
 }
 
 func newSuite(t *testing.T) *suite {
@@ -64,7 +66,8 @@ func (s *suite) run(t *testing.T, jobs ...string) (map[string]json.RawMessage, s
 	t.Helper()
 	arguments := append([]string{"jobs.py", s.broker.Address, s.jars, s.work}, jobs...)
 	result := harness.Command{
-		Limit: 8 * time.Minute, Environment: []string{"SPARK_LOCAL_IP=127.0.0.1", "PYSPARK_PYTHON=" + s.python},
+		Limit: 8 * time.Minute, Environment: []string{"SPARK_LOCAL_IP=127.0.0.1", "PYSPARK_PYTHON=" + s.python,
+			fmt.Sprintf("STAMPED_FROM=%d", s.stamps+50_000)},
 	}.Run(t, s.python, arguments...)
 	if result.Code != 0 {
 		t.Fatalf("jobs %v: exit status %d\n%s", jobs, result.Code, result.Output())
@@ -120,10 +123,12 @@ func TestSpark(t *testing.T) {
 		events = append(events, &kgo.Record{Value: fmt.Appendf(nil, `{"at":%q,"kind":"k%d"}`, at, second%2)})
 	}
 	s.fill(t, "events", 1, events)
+	// Recent, or retention would take the records by their time.
+	s.stamps = time.Now().Add(-time.Hour).UnixMilli()
 	var stamped []*kgo.Record
 	for i := range 100 {
 		stamped = append(stamped, &kgo.Record{
-			Value: fmt.Appendf(nil, "s-%d", i), Timestamp: time.UnixMilli(1_700_000_000_000 + int64(i)*1000),
+			Value: fmt.Appendf(nil, "s-%d", i), Timestamp: time.UnixMilli(s.stamps + int64(i)*1000),
 			Headers: []kgo.RecordHeader{{Key: "n", Value: fmt.Append(nil, i)}},
 		})
 	}
@@ -151,7 +156,7 @@ func TestSpark(t *testing.T) {
 	check(t, results, "window", windows)
 	var rows [][]any
 	for i := 50; i < 100; i++ {
-		rows = append(rows, []any{i, fmt.Sprintf("s-%d", i), 1_700_000_000_000 + int64(i)*1000, [][]string{{"n", fmt.Sprint(i)}}})
+		rows = append(rows, []any{i, fmt.Sprintf("s-%d", i), s.stamps + int64(i)*1000, [][]string{{"n", fmt.Sprint(i)}}})
 	}
 	check(t, results, "batch", rows)
 	check(t, results, "write_back", map[string]int{"rows": sentences})
