@@ -51,7 +51,7 @@ func messages(prefix string, n int) []kafka.Message {
 }
 
 func TestProduceAndConsumeEveryCodec(t *testing.T) {
-	b := harness.StartOttla(t, harness.Options{})
+	b := harness.StartSubject(t, "4.3.1", harness.Options{})
 	codecs := map[string]kafka.Compression{"none": 0, "gzip": kafka.Gzip, "snappy": kafka.Snappy, "lz4": kafka.Lz4, "zstd": kafka.Zstd}
 	for name, codec := range codecs {
 		for _, acks := range []kafka.RequiredAcks{kafka.RequireNone, kafka.RequireOne, kafka.RequireAll} {
@@ -84,7 +84,7 @@ func TestProduceAndConsumeEveryCodec(t *testing.T) {
 }
 
 func TestConnection(t *testing.T) {
-	b, ctx := harness.StartOttla(t, harness.Options{}), deadline(t)
+	b, ctx := harness.StartSubject(t, "4.3.1", harness.Options{}), deadline(t)
 	connection, err := kafka.DialLeader(ctx, "tcp", b.Address, "made-on-demand", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestConnection(t *testing.T) {
 }
 
 func TestOffsetsByTime(t *testing.T) {
-	b, ctx := harness.StartOttla(t, harness.Options{}), deadline(t)
+	b, ctx := harness.StartSubject(t, "4.3.1", harness.Options{}), deadline(t)
 	create(ctx, t, b, "timed", 1)
 	start := time.Now().Add(-time.Hour).Truncate(time.Millisecond)
 	all := messages("v", 100)
@@ -152,7 +152,7 @@ func TestOffsetsByTime(t *testing.T) {
 }
 
 func TestGroupRebalancesAndCommits(t *testing.T) {
-	b, ctx := harness.StartOttla(t, harness.Options{}), deadline(t)
+	b, ctx := harness.StartSubject(t, "4.3.1", harness.Options{}), deadline(t)
 	create(ctx, t, b, "shared", 4)
 	const total = 400
 	writer := &kafka.Writer{Addr: kafka.TCP(b.Address), Topic: "shared", RequiredAcks: kafka.RequireAll, BatchTimeout: 5 * time.Millisecond, Balancer: &kafka.RoundRobin{}}
@@ -226,7 +226,7 @@ func TestGroupRebalancesAndCommits(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	b, ctx := harness.StartOttla(t, harness.Options{}), deadline(t)
+	b, ctx := harness.StartSubject(t, "4.3.1", harness.Options{}), deadline(t)
 	create(ctx, t, b, "administered", 2, kafka.ConfigEntry{ConfigName: "retention.ms", ConfigValue: "60000"})
 	c := client(b)
 	metadata, err := c.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{"administered"}})
@@ -262,7 +262,7 @@ func TestAdmin(t *testing.T) {
 
 // TestRestart writes and reads while the broker is stopped, killed and started again.
 func TestRestart(t *testing.T) {
-	b, ctx := harness.StartOttla(t, harness.Options{}), deadline(t)
+	b, ctx := harness.StartSubject(t, "4.3.1", harness.Options{}), deadline(t)
 	create(ctx, t, b, "lasting", 1)
 	writer := &kafka.Writer{
 		Addr: kafka.TCP(b.Address), Topic: "lasting", RequiredAcks: kafka.RequireAll, BatchSize: 10,
