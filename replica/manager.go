@@ -1,0 +1,293 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/metadata"
+	"ottla/protocol/record"
+	"ottla/storage"
+)
+
+// TopicConfig is the effective configuration of one topic, as its partitions
+// need it. It is shared by them and must not be changed.
+type TopicConfig struct {
+	Log storage.LogConfig
+	// Rules say how records from clients are validated. Now and Origin are set
+	// for each append.
+	Rules record.Rules
+	// MinInSyncReplicas is what acks=all demands of the ISR.
+	MinInSyncReplicas int
+}
+
+// Options configure a Manager.
+type Options struct {
+	Storage *storage.Manager
+	NodeID  int32
+	// Now is the clock of record timestamps; nil: time.Now.
+	Now func() time.Time
+	// TopicConfig works out a topic's effective configuration: what the image
+	// has for the topic, over what it and the server's properties have for the broker.
+	TopicConfig func(topic string, image *metadata.Image) TopicConfig
+}
+
+// Manager holds the partitions of the metadata image. Lookups take no lock.
+type Manager struct {
+	storage *storage.Manager
+	nodeID  int32
+	now     func() time.Time
+	config  func(topic string, image *metadata.Image) TopicConfig
+
+	apply  sync.Mutex
+	byName index[string, Topic]
+	byID   index[[16]byte, Topic]
+}
+
+// Topic is a topic as this broker serves it.
+type Topic struct {
+	name string
+	id   [16]byte
+	// partitions grows only; its elements are never replaced.
+	partitions atomic.Pointer[[]*Partition]
+}
+
+// New returns a Manager without partitions; the first Apply brings them.
+func New(options Options) *Manager {
+	now := options.Now
+	if now == nil {
+		now = time.Now
+	}
+	return &Manager{storage: options.Storage, nodeID: options.NodeID, now: now, config: options.TopicConfig}
+}
+
+// Name is the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// ID is the topic's id.
+func (t *Topic) ID() [16]byte { return t.id }
+
+// Partitions lists the partitions by their numbers. The slice must not be changed.
+func (t *Topic) Partitions() []*Partition {
+	if list := t.partitions.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// Partition finds a partition by its number, nil if there is none.
+func (t *Topic) Partition(index int32) *Partition {
+	if list := t.Partitions(); index >= 0 && int(index) < len(list) {
+		return list[index]
+	}
+	return nil
+}
+
+// Topic finds a topic by its name, nil if there is none.
+func (m *Manager) Topic(name string) *Topic { return m.byName.get(name) }
+
+// TopicByID finds a topic by its id, nil if there is none.
+func (m *Manager) TopicByID(id [16]byte) *Topic { return m.byID.get(id) }
+
+// Partition finds a partition; the error is UNKNOWN_TOPIC_OR_PARTITION.
+func (m *Manager) Partition(topic string, partition int32) (*Partition, *kerr.Error) {
+	if t := m.byName.get(topic); t != nil {
+		if p := t.Partition(partition); p != nil {
+			return p, nil
+		}
+	}
+	return nil, kerr.UnknownTopicOrPartition
+}
+
+// PartitionByID finds a partition; the error is UNKNOWN_TOPIC_ID, or
+// UNKNOWN_TOPIC_OR_PARTITION where only the partition is unknown.
+func (m *Manager) PartitionByID(id [16]byte, partition int32) (*Partition, *kerr.Error) {
+	t := m.byID.get(id)
+	if t == nil {
+		return nil, kerr.UnknownTopicID
+	}
+	if p := t.Partition(partition); p != nil {
+		return p, nil
+	}
+	return nil, kerr.UnknownTopicOrPartition
+}
+
+// Apply brings the partitions to the state of image, of which delta says what
+// changed since the last call; a nil delta means everything: then logs that
+// the metadata does not know are set aside as stray. When it returns, requests
+// find the new state. What cannot be done for one partition puts that one
+// offline; the error tells of all of them and is for the operator only.
+func (m *Manager) Apply(delta *metadata.Delta, image *metadata.Image) error {
+	m.apply.Lock()
+	defer m.apply.Unlock()
+	if delta == nil {
+		return m.applyAll(image)
+	}
+	var failures []error
+	for _, topic := range delta.DeletedTopics() {
+		failures = append(failures, m.deleteTopic(topic.ID))
+	}
+	for _, topic := range delta.ChangedTopics() {
+		failures = append(failures, m.changeTopic(topic, delta.ChangedPartitions(topic.ID), image))
+	}
+	m.applyConfigs(delta.ChangedConfigs(), image)
+	return errors.Join(failures...)
+}
+
+func (m *Manager) applyAll(image *metadata.Image) error {
+	var failures []error
+	for _, log := range m.storage.Logs() {
+		tp := log.TopicPartition()
+		if topic, ok := image.Topic(tp.Topic); ok && int(tp.Partition) < len(topic.Partitions) &&
+			(log.TopicID() == topic.ID || log.TopicID() == [16]byte{}) && m.assigned(&topic.Partitions[tp.Partition]) {
+			continue
+		}
+		if err := m.storage.Stray(tp); err != nil {
+			failures = append(failures, fmt.Errorf("set aside the log of %s, which the metadata does not know: %w", tp, err))
+		}
+	}
+	for topic := range image.Topics() {
+		changed := make([]int32, len(topic.Partitions))
+		for i := range changed {
+			changed[i] = int32(i)
+		}
+		failures = append(failures, m.changeTopic(topic, changed, image))
+	}
+	return errors.Join(failures...)
+}
+
+func (m *Manager) assigned(state *metadata.Partition) bool {
+	return slices.Contains(state.Replicas, m.nodeID)
+}
+
+// changeTopic creates the topic or the partitions that it lacks, and changes the
+// roles of the others. New partitions are in place before they are found.
+func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, image *metadata.Image) error {
+	topic := m.byID.get(state.ID)
+	fresh := topic == nil
+	if fresh {
+		topic = &Topic{name: state.Name, id: state.ID}
+	}
+	partitions := topic.Partitions()
+	config := m.topicConfig(topic, image)
+	if len(state.Partitions) > len(partitions) {
+		// The old list may be in use: it is copied, not appended to.
+		partitions = append(make([]*Partition, 0, len(state.Partitions)), partitions...)
+		for i := len(partitions); i < len(state.Partitions); i++ {
+			partitions = append(partitions, &Partition{manager: m, topic: topic, index: int32(i)})
+		}
+	}
+	var failures []error
+	for _, i := range changed {
+		failures = append(failures, m.changePartition(partitions[i], &state.Partitions[i], config))
+	}
+	topic.partitions.Store(&partitions)
+	if fresh {
+		m.byID.set(topic.id, topic)
+		m.byName.set(topic.name, topic)
+	}
+	return errors.Join(failures...)
+}
+
+// topicConfig is the configuration that the topic's partitions share, worked out
+// where there is none yet.
+func (m *Manager) topicConfig(topic *Topic, image *metadata.Image) *TopicConfig {
+	for _, p := range topic.Partitions() {
+		if current := p.role.Load(); current != nil {
+			return current.config
+		}
+	}
+	config := m.config(topic.name, image)
+	return &config
+}
+
+// changePartition opens or makes the log where this broker has a replica, and
+// takes up the role.
+func (m *Manager) changePartition(p *Partition, state *metadata.Partition, config *TopicConfig) error {
+	tp := storage.TopicPartition{Topic: p.topic.name, Partition: p.index}
+	if !m.assigned(state) {
+		return p.become(state, nil, kerr.NotLeaderForPartition, config)
+	}
+	log, err := m.openLog(p, tp, config)
+	if err != nil {
+		err = fmt.Errorf("open the log of %s: %w", tp, err)
+		return errors.Join(err, p.become(state, nil, kerr.KafkaStorageError, config))
+	}
+	if err := p.become(state, log, nil, config); err != nil {
+		return fmt.Errorf("begin leader epoch %d of %s: %w", state.LeaderEpoch, tp, err)
+	}
+	return nil
+}
+
+func (m *Manager) openLog(p *Partition, tp storage.TopicPartition, config *TopicConfig) (*storage.Log, error) {
+	if current := p.role.Load(); current != nil && current.log != nil {
+		return current.log, nil
+	}
+	if log, ok := m.storage.Log(tp); ok {
+		log.SetConfig(config.Log)
+		if log.TopicID() == ([16]byte{}) {
+			return log, log.SetTopicID(p.topic.id)
+		}
+		return log, nil
+	}
+	if err := m.storage.Failed(tp); err != nil {
+		return nil, err
+	}
+	return m.storage.Create(tp, p.topic.id, config.Log)
+}
+
+// deleteTopic makes the partitions unknown and then frees their names on disk.
+func (m *Manager) deleteTopic(id [16]byte) error {
+	topic := m.byID.get(id)
+	if topic == nil {
+		return nil
+	}
+	m.byID.remove(id)
+	m.byName.remove(topic.name)
+	var failures []error
+	for _, p := range topic.Partitions() {
+		had := p.role.Load().log != nil
+		p.remove()
+		if !had {
+			continue
+		}
+		tp := storage.TopicPartition{Topic: topic.name, Partition: p.index}
+		if err := m.storage.Delete(tp); err != nil {
+			failures = append(failures, fmt.Errorf("delete the log of %s: %w", tp, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// applyConfigs works out again the configurations of the topics that the
+// resources name; a broker's are in those of all topics.
+func (m *Manager) applyConfigs(resources []metadata.ConfigResource, image *metadata.Image) {
+	for _, resource := range resources {
+		switch resource.Type {
+		case metadata.ResourceTopic:
+			m.configure(resource.Name, image)
+		case metadata.ResourceBroker:
+			for topic := range image.Topics() {
+				m.configure(topic.Name, image)
+			}
+			return
+		}
+	}
+}
+
+func (m *Manager) configure(name string, image *metadata.Image) {
+	topic := m.byName.get(name)
+	if topic == nil {
+		return
+	}
+	config := m.config(name, image)
+	m.storage.SetConfig(name, config.Log)
+	for _, p := range topic.Partitions() {
+		p.configure(&config)
+	}
+}

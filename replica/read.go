@@ -1,0 +1,238 @@
+package replica
+
+import (
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/storage"
+)
+
+// Isolation bounds what a reader may see.
+type Isolation int8
+
+const (
+	// ReadUncommitted is bounded by the high watermark.
+	ReadUncommitted Isolation = iota
+	// ReadCommitted is bounded by the last stable offset, and the answer names
+	// the aborted transactions among what it holds.
+	ReadCommitted
+	// ReadLogEnd is not bounded: what a follower reads, and a coordinator of
+	// this broker when it loads its partition.
+	ReadLogEnd
+)
+
+// ReadRequest says what to read.
+type ReadRequest struct {
+	Offset int64
+	// MaxBytes is how much may be read; below 0 counts as 0.
+	MaxBytes int
+	// MinOneMessage has the first batch whole even if it is larger than MaxBytes.
+	MinOneMessage bool
+	Isolation     Isolation
+	// LeaderEpoch is the leader epoch that the reader believes in, or NoLeaderEpoch.
+	LeaderEpoch int32
+	// LastFetchedEpoch is the leader epoch of the last record that the reader
+	// has, or NoLeaderEpoch: then the log is not checked for divergence.
+	LastFetchedEpoch int32
+}
+
+// ReadResult is what a read found. The offsets are those from before the read.
+type ReadResult struct {
+	// Region holds the batches; it must be released. It is empty after an error.
+	Region           storage.Region
+	HighWatermark    int64
+	LastStableOffset int64
+	LogStartOffset   int64
+	// Aborted is not nil for a reader of committed transactions.
+	Aborted []storage.AbortedTransaction
+	// Diverging is set where the reader's log has departed from this one.
+	Diverging    bool
+	DivergingEnd storage.EpochEnd
+}
+
+// noOffsets is a ReadResult that tells nothing, as an error's is.
+var noOffsets = ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+
+// Bound is the offset at which a reader with this isolation stops, −1 where
+// there is nothing to read. It takes no lock that an append holds.
+func (p *Partition) Bound(isolation Isolation) int64 {
+	log := p.role.Load().log
+	if log == nil {
+		return -1
+	}
+	return p.bound(log, isolation)
+}
+
+func (p *Partition) bound(log *storage.Log, isolation Isolation) int64 {
+	switch isolation {
+	case ReadCommitted:
+		return p.lastStableOffset(log)
+	case ReadLogEnd:
+		return log.EndOffset()
+	default:
+		return p.highWatermark.Load()
+	}
+}
+
+// Read finds what lies at an offset, into result. An offset between the bound and
+// the log end offset has nothing to read yet; one outside the log is
+// OFFSET_OUT_OF_RANGE. At an error the offsets of the result are −1. A read at
+// the bound, as of a reader that has caught up, touches nothing but the offsets.
+func (p *Partition) Read(request *ReadRequest, result *ReadResult) error {
+	*result = noOffsets
+	current := p.role.Load()
+	if failure := current.check(request.LeaderEpoch, true); failure != nil {
+		return failure
+	}
+	log := current.log
+	highWatermark, startOffset := p.highWatermark.Load(), log.StartOffset()
+	stable := min(log.LastStableOffset(), highWatermark)
+	end := log.EndOffset()
+	if request.LastFetchedEpoch >= 0 {
+		diverging, err := diverging(log, request, startOffset, &result.DivergingEnd)
+		if err != nil {
+			return err
+		}
+		result.Diverging = diverging
+	}
+	if request.Offset < startOffset || request.Offset > end {
+		result.Diverging = false
+		return kerr.OffsetOutOfRange
+	}
+	bound := end
+	switch request.Isolation {
+	case ReadUncommitted:
+		bound = highWatermark
+	case ReadCommitted:
+		bound = stable
+	}
+	if !result.Diverging && request.Offset < bound {
+		if err := p.readLog(log, request, bound, result); err != nil {
+			*result = noOffsets
+			return err
+		}
+	}
+	if request.Isolation == ReadCommitted && result.Aborted == nil {
+		result.Aborted = []storage.AbortedTransaction{}
+	}
+	result.HighWatermark, result.LastStableOffset, result.LogStartOffset = highWatermark, stable, startOffset
+	return nil
+}
+
+// readLog reads below bound and, for committed transactions, finds those
+// that were aborted within what it read.
+func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64, result *ReadResult) error {
+	region, err := log.Read(request.Offset, max(request.MaxBytes, 0), request.MinOneMessage, bound)
+	if err != nil {
+		return err
+	}
+	if request.Isolation == ReadCommitted && region.Len() > 0 {
+		// A transaction that was aborted after what was read is not among it, but
+		// the list may name it: the reader drops what he does not need.
+		aborted, err := log.AbortedTransactions(request.Offset, bound)
+		if err != nil {
+			region.Release()
+			return err
+		}
+		result.Aborted = aborted
+	}
+	result.Region = region
+	return nil
+}
+
+// diverging tells whether the reader's log, which ends at the request's offset in
+// its LastFetchedEpoch, is not a prefix of this one, and where they part.
+func diverging(log *storage.Log, request *ReadRequest, startOffset int64, end *storage.EpochEnd) (bool, error) {
+	*end = log.EndOffsetForEpoch(request.LastFetchedEpoch)
+	if end.Epoch < 0 || end.EndOffset < 0 || request.Offset < startOffset {
+		return false, kerr.OffsetOutOfRange
+	}
+	return end.Epoch < request.LastFetchedEpoch || end.EndOffset < request.Offset, nil
+}
+
+// EndOffsetForEpoch tells where a leader epoch ends, as OffsetForLeaderEpoch
+// asks; currentEpoch is the leader epoch that the asker believes in.
+func (p *Partition) EndOffsetForEpoch(currentEpoch, epoch int32) (storage.EpochEnd, error) {
+	current := p.role.Load()
+	if failure := current.check(currentEpoch, true); failure != nil {
+		return storage.EpochEnd{Epoch: -1, EndOffset: -1}, failure
+	}
+	return current.log.EndOffsetForEpoch(epoch), nil
+}
+
+// The timestamps of ListOffsets that are not times.
+const (
+	TimestampLatest                int64 = -1
+	TimestampEarliest              int64 = -2
+	TimestampMax                   int64 = -3
+	TimestampEarliestLocal         int64 = -4
+	TimestampLatestTiered          int64 = -5
+	TimestampEarliestPendingUpload int64 = -6
+)
+
+// OffsetAt finds the offset for a timestamp, or one of the special ones, below
+// the bound of the isolation. (−1, −1) means that there is none. Without tiered
+// storage the local log is the whole log, and nothing is or will be uploaded.
+func (p *Partition) OffsetAt(timestamp int64, isolation Isolation, leaderEpoch int32, onlyLeader bool) (storage.TimestampOffset, error) {
+	none := storage.TimestampOffset{Timestamp: -1, Offset: -1, LeaderEpoch: NoLeaderEpoch}
+	current := p.role.Load()
+	if failure := current.check(leaderEpoch, onlyLeader); failure != nil {
+		return none, failure
+	}
+	log := current.log
+	bound := p.bound(log, isolation)
+	lagging := isolation != ReadLogEnd && current.isLeader && current.epochStart > p.highWatermark.Load()
+	switch timestamp {
+	case TimestampLatest:
+		if lagging {
+			return none, kerr.OffsetNotAvailable
+		}
+		return storage.TimestampOffset{Timestamp: -1, Offset: bound, LeaderEpoch: current.leaderEpoch}, nil
+	case TimestampEarliest, TimestampEarliestLocal:
+		start := storage.TimestampOffset{Timestamp: -1, Offset: log.StartOffset(), LeaderEpoch: NoLeaderEpoch}
+		if epoch, ok := log.EpochForOffset(start.Offset); ok {
+			start.LeaderEpoch = epoch
+		}
+		return start, nil
+	case TimestampLatestTiered, TimestampEarliestPendingUpload:
+		return none, nil
+	}
+	var found storage.TimestampOffset
+	var err error
+	if timestamp == TimestampMax {
+		found, err = log.MaxTimestamp()
+	} else {
+		found, err = log.OffsetForTimestamp(timestamp)
+	}
+	if err != nil {
+		return none, err
+	}
+	if found.Offset >= 0 && found.Offset < bound {
+		return found, nil
+	}
+	if lagging {
+		return none, kerr.OffsetNotAvailable
+	}
+	return none, nil
+}
+
+// DeleteRecords moves the log start offset up to offset (−1: to the high
+// watermark) and returns the new low watermark.
+func (p *Partition) DeleteRecords(offset int64) (int64, error) {
+	current := p.role.Load()
+	if failure := current.check(NoLeaderEpoch, true); failure != nil {
+		return -1, failure
+	}
+	if config := current.config.Log; config.Compact && !config.Delete {
+		return -1, kerr.PolicyViolation
+	}
+	if offset == -1 {
+		offset = p.highWatermark.Load()
+	}
+	if offset < 0 || offset > p.highWatermark.Load() {
+		return -1, kerr.OffsetOutOfRange
+	}
+	if err := current.log.DeleteRecordsBefore(offset); err != nil {
+		return -1, err
+	}
+	return current.log.StartOffset(), nil
+}
