@@ -27,7 +27,8 @@ type Command struct {
 	Directory   string
 }
 
-// Run runs a program to its end. A program that does not end in time fails the test.
+// Run runs a program to its end. A program that cannot be started or does not end in time fails the test and leaves
+// status −1. It may be called from several goroutines.
 func (c Command) Run(t testing.TB, program string, arguments ...string) Result {
 	t.Helper()
 	limit := c.Limit
@@ -46,12 +47,13 @@ func (c Command) Run(t testing.TB, program string, arguments ...string) Result {
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err := command.Run()
+	if command.ProcessState == nil {
+		t.Errorf("%s: %v", program, err)
+		return Result{Code: -1}
+	}
 	result := Result{stdout.String(), stderr.String(), command.ProcessState.ExitCode()}
 	if ctx.Err() != nil {
-		t.Fatalf("%s %s did not end within %v\n%s", program, strings.Join(arguments, " "), limit, result.Output())
-	}
-	if err != nil && command.ProcessState == nil {
-		t.Fatalf("%s: %v", program, err)
+		t.Errorf("%s %s did not end within %v\n%s", program, strings.Join(arguments, " "), limit, result.Output())
 	}
 	return result
 }

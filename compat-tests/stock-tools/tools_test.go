@@ -3,6 +3,7 @@ package stocktools
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"ottla/compat-tests/harness"
@@ -47,6 +48,7 @@ type pair struct {
 // newPair starts both brokers with the same properties.
 func newPair(t *testing.T, version string, properties ...string) *pair {
 	t.Helper()
+	harness.Jars(t, "kafka-"+version, harness.Tools(version)...)
 	options := harness.Options{Properties: properties}
 	return &pair{t: t, version: version, brokers: []*harness.Broker{
 		harness.StartSubject(t, oracleVersion, options),
@@ -76,10 +78,18 @@ func (p *pair) run(c command) {
 	if !ok {
 		p.t.Fatalf("no class for tool %q of %s", c.tool, p.version)
 	}
+	results := make([]harness.Result, len(p.brokers))
+	var running sync.WaitGroup
+	for i, broker := range p.brokers {
+		running.Go(func() {
+			line := strings.NewReplacer("$B", broker.Address, "$D", broker.Data).Replace(c.line)
+			results[i] = harness.StockTool(p.t, p.version, class, harness.Command{Stdin: c.in}, split(line)...)
+		})
+	}
+	running.Wait()
 	var outputs []string
-	for _, broker := range p.brokers {
-		line := strings.NewReplacer("$B", broker.Address, "$D", broker.Data).Replace(c.line)
-		result := harness.StockTool(p.t, p.version, class, harness.Command{Stdin: c.in}, split(line)...)
+	for i, broker := range p.brokers {
+		result, line := results[i], c.line
 		output := p.normalise(broker, result.Stdout+noise(result.Stderr))
 		if result.Code != c.code {
 			p.t.Errorf("%s: %s %s: exit status %d, want %d\n%s", broker.Name, c.tool, line, result.Code, c.code, output)
@@ -109,7 +119,7 @@ var (
 	member    = regexp.MustCompile(`(console-consumer|consumer-[a-zA-Z0-9.-]+?)-[0-9a-f]{8}-[0-9a-f-]{27}`)
 	columns   = regexp.MustCompile(`[ \t]+`)
 	crc       = regexp.MustCompile(`crc: \d+`)
-	ephemeral = regexp.MustCompile(`group console-consumer-\d+`)
+	ephemeral = regexp.MustCompile(`console-consumer-\d+`)
 )
 
 // normalise takes out of an output what differs between two runs of one broker.
@@ -120,7 +130,7 @@ func (p *pair) normalise(b *harness.Broker, output string) string {
 	output = stamp.ReplaceAllString(output, "$1${2}TIME")
 	output = member.ReplaceAllString(output, "$1-ID")
 	output = crc.ReplaceAllString(output, "crc: CRC")
-	output = ephemeral.ReplaceAllString(output, "group console-consumer-N")
+	output = ephemeral.ReplaceAllString(output, "console-consumer-N")
 	return columns.ReplaceAllString(output, " ")
 }
 
