@@ -230,6 +230,8 @@ func (r *role) enoughInSync(acks int16) error {
 // any case.
 func (p *Partition) Commit(ctx context.Context, info AppendInfo, acks int16, atMost time.Duration) error {
 	if info.flushEnd != 0 {
+		// Who waits says so by asking for Done: the connection reads on meanwhile.
+		_ = ctx.Done()
 		if err := p.flush(info); err != nil {
 			return err
 		}
@@ -365,4 +367,12 @@ func (p *Partition) remove() {
 	p.role.Store(&next)
 	p.leadership.Unlock()
 	p.waiters.changed()
+}
+
+// originOf tells the validation who made the records.
+func originOf(origin storage.Origin) record.Origin {
+	if origin == storage.OriginClient {
+		return record.OriginClient
+	}
+	return record.OriginCoordinator
 }

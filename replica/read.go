@@ -121,6 +121,9 @@ func (p *Partition) Read(request *ReadRequest, result *ReadResult) error {
 // readLog reads below bound and, for committed transactions, finds those
 // that were aborted within what it read.
 func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64, result *ReadResult) error {
+	if request.MaxBytes <= 0 && !request.MinOneMessage {
+		return nil
+	}
 	region, err := log.Read(request.Offset, max(request.MaxBytes, 0), request.MinOneMessage, bound)
 	if err != nil {
 		return err
