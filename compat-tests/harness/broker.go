@@ -20,7 +20,7 @@ type Broker struct {
 	Name, Address string
 	// Directory holds server.properties, server.log and data, the broker's one log directory.
 	Directory, Data, LogFile string
-	Port                     int
+	Port, ControllerPort     int
 
 	t       testing.TB
 	start   func() *exec.Cmd
@@ -104,7 +104,7 @@ func newBroker(t testing.TB, name string, options Options) (*Broker, string) {
 	ports := FreePorts(t, 2)
 	b := &Broker{
 		Name: name, Directory: directory, Data: filepath.Join(directory, "data"),
-		LogFile: filepath.Join(directory, "server.log"), Port: ports[0],
+		LogFile: filepath.Join(directory, "server.log"), Port: ports[0], ControllerPort: ports[1],
 		Address: fmt.Sprintf("127.0.0.1:%d", ports[0]), t: t,
 	}
 	file := filepath.Join(directory, "server.properties")
