@@ -25,8 +25,8 @@ func IsInternal(topic string) bool {
 
 // ValidateName holds a topic's name against Kafka's rules: 1 to 249 ASCII
 // letters, digits, '.', '_' and '-', and neither "." nor "..". The error is an
-// *Error with InvalidTopicException.
-func ValidateName(name string) error {
+// Error has the code INVALID_TOPIC_EXCEPTION; nil: it is allowed.
+func ValidateName(name string) *Error {
 	reason := ""
 	switch {
 	case name == "":

@@ -128,7 +128,10 @@ func (m *machine) checkNewName(name string) error {
 			return failure(kerr.InvalidTopicException, "Topic '"+name+"' collides with existing topic: "+others[0])
 		}
 	}
-	return ValidateName(name)
+	if err := ValidateName(name); err != nil {
+		return err
+	}
+	return nil
 }
 
 // creationConfigs are the configurations that a new topic is to have.
