@@ -1,11 +1,16 @@
-// Package coordinator runs state machines that live on a log.
 package coordinator
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/protocol/record"
 )
 
 // Record is what a machine wants written: a key and a value, nil for a tombstone.
@@ -14,10 +19,11 @@ type Record struct {
 	Value []byte
 }
 
-// Replayed is a record that goes into the machine's state.
+// Replayed is a record that goes into the machine's state. While loading, its
+// bytes are valid during the call only.
 type Replayed struct {
 	Record
-	// Offset is its place in the log; −1 while it is not written yet.
+	// Offset is its place in the log.
 	Offset int64
 	// ProducerID is that of the transaction the record belongs to, −1 without one.
 	ProducerID    int64
@@ -29,37 +35,40 @@ type Replayed struct {
 // Machine is the state of one shard. One goroutine at a time calls it.
 type Machine interface {
 	// Replay folds a record into the hard state and returns what takes it back,
-	// or nil if it changed nothing. A record that it cannot understand changes
-	// nothing and is counted by the machine.
-	Replay(replayed Replayed) (undo func())
-	// ReplayMarker ends the pending transaction of a producer.
-	ReplayMarker(producerID int64, producerEpoch int16, commit bool) (undo func())
-	// Loaded is called once, after the whole log was replayed. What it returns
-	// is written like an operation's result.
-	Loaded() Result
-	// Unloaded is called once, when the shard stops: whoever waits for an answer
-	// of the machine gets NOT_COORDINATOR.
+	// or nil if it changed nothing. A record that it cannot use changes nothing;
+	// ok is then false and the loader counts it.
+	Replay(replayed Replayed) (undo func(), ok bool)
+	// ReplayMarker ends the pending transaction of a producer. It is called
+	// while loading.
+	ReplayMarker(producerID int64, producerEpoch int16, commit bool)
+	// Loaded is called once, after the whole log was replayed and before the
+	// first operation.
+	Loaded()
+	// Unloaded is called once, when the shard ends: whoever waits for an answer
+	// that only the machine knows of gets NOT_COORDINATOR.
 	Unloaded()
 }
 
 // Result is what an operation wants done.
 type Result struct {
-	// Records are written together or not at all.
+	// Records are written together or not at all, unless Split.
 	Records []Record
+	// Split lets the records go in several batches where one would be too large.
+	Split bool
 	// Soft says that the machine has the records' effect in its soft state
-	// already; they are not replayed now.
+	// already: they are not replayed, and Done takes back what it must.
 	Soft bool
-	// Done is called by the shard when the records are committed (nil) or could
-	// not be; with no records, when all that was written before is committed.
-	// Further records of its Result are written next.
-	Done func(failure *kerr.Error) Result
+	// Done is called on the shard when the records are committed (nil) or could
+	// not be; without records, when all that was written before is committed. It
+	// must not block. May be nil.
+	Done func(failure *kerr.Error)
 }
 
 // Timers is what a machine asks to be called later with. A timer belongs to the
 // shard and dies with it.
 type Timers interface {
-	// Schedule calls the operation on the shard after the delay, instead of
-	// what the key stood for before.
+	// Schedule runs the operation on the shard after the delay, instead of what
+	// the key stood for before.
 	Schedule(key string, delay time.Duration, operation func() Result)
 	// Cancel forgets the key.
 	Cancel(key string)
@@ -69,54 +78,202 @@ type Timers interface {
 type Options[M Machine] struct {
 	// New makes the empty machine of a partition.
 	New func(partition int32, timers Timers) M
-	// Now is the clock of record timestamps.
+	// Now is the clock of the records' timestamps.
 	Now func() time.Time
 	// Translate gives the answer for an error of the Log that is no *kerr.Error.
 	Translate func(error) *kerr.Error
-	// CommitTimeout bounds the wait for the high watermark (offsets.commit.timeout.ms).
+	// CommitTimeout bounds the wait for the high watermark; 0 is no bound.
 	CommitTimeout time.Duration
-	// LoadBytes is how much is read at once while loading (offsets.load.buffer.size).
+	// LoadBytes is how much is read at once while loading.
 	LoadBytes int
+	// Loaders is how many shards load at once.
+	Loaders int
 	// QueueLimit bounds the operations that wait for one shard; beyond it they
-	// are answered COORDINATOR_NOT_AVAILABLE.
+	// are answered COORDINATOR_NOT_AVAILABLE, after which clients try again.
 	QueueLimit int
-	// MaxDecompressedBytes bounds what one batch may unpack to while loading.
-	MaxDecompressedBytes int64
-	// Events is told what an operator may want to know; may be nil.
+	// Codec compresses the batches.
+	Codec record.Codec
+	// Limits bound what decompression of a batch may use while loading.
+	Limits record.Limits
+	// Events is told what an operator may want to know; may be nil. It must not block.
 	Events func(Event)
 }
+
+// EventKind is what happened to a shard.
+type EventKind uint8
+
+const (
+	// Loading tells how far a load is; the first at its start, then every few seconds.
+	Loading EventKind = iota
+	// Loaded tells that a shard serves.
+	Loaded
+	// LoadFailed tells that a shard cannot serve: its log could not be read.
+	LoadFailed
+	// Stopped tells that a shard ended.
+	Stopped
+	// AppendFailed tells that operations failed because their batch could not be written.
+	AppendFailed
+	// OutOfSync tells that someone else wrote to the log, so the shard loads again.
+	OutOfSync
+)
 
 // Event is a change that an operator may want to read of.
 type Event struct {
 	Partition int32
-	// Kind is what happened: "loading", "loaded", "load failed", "stopped", "append failed".
-	Kind     string
-	Err      error
-	Records  int64
-	Skipped  int64
-	Offset   int64
-	End      int64
-	Duration time.Duration
+	Kind      EventKind
+	Err       error
+	// Records were replayed; Skipped of them could not be used.
+	Records, Skipped int64
+	// Offset of End is how far a load is.
+	Offset, End int64
+	Duration    time.Duration
 }
 
-// Runtime runs the shards.
-type Runtime[M Machine] struct{}
+// Defaults of the Options that are bounds of our own.
+const (
+	DefaultQueueLimit = 10_000
+	DefaultLoaders    = 4
+	DefaultLoadBytes  = 5 << 20
+)
+
+// progressInterval is how often a load tells how far it is.
+const progressInterval = 5 * time.Second
+
+// Runtime runs the shards. All methods may be called by any goroutine; none waits, Close apart.
+type Runtime[M Machine] struct {
+	options Options[M]
+	slots   chan struct{}
+
+	lock   sync.Mutex
+	shards map[int32]*shard[M]
+	// living has also those shards that were replaced or stopped and have not ended.
+	living map[*shard[M]]struct{}
+	closed bool
+}
 
 // New makes a runtime without shards.
-func New[M Machine](options Options[M]) *Runtime[M] { panic("BUG: not written") }
+func New[M Machine](options Options[M]) *Runtime[M] {
+	if options.New == nil || options.Now == nil {
+		panic("BUG: a coordinator without a machine or a clock")
+	}
+	if options.QueueLimit <= 0 {
+		options.QueueLimit = DefaultQueueLimit
+	}
+	if options.Loaders <= 0 {
+		options.Loaders = DefaultLoaders
+	}
+	if options.LoadBytes <= 0 {
+		options.LoadBytes = DefaultLoadBytes
+	}
+	return &Runtime[M]{
+		options: options,
+		slots:   make(chan struct{}, options.Loaders),
+		shards:  map[int32]*shard[M]{},
+		living:  map[*shard[M]]struct{}{},
+	}
+}
 
-// Start begins to load the partition's log, in the background, and then serves it.
-func (r *Runtime[M]) Start(partition int32, leaderEpoch int32, log Log) {}
+// Start begins to load the partition's log, in the background, and then serves
+// it. A shard that is there in the same or an older leader epoch stays and takes
+// over the epoch, unless its load had failed; an epoch that is older than the
+// shard's is ignored, as news that comes late.
+func (r *Runtime[M]) Start(partition int32, leaderEpoch int32, log Log) {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	if r.closed {
+		return
+	}
+	existing := r.shards[partition]
+	if existing != nil && existing.keep(leaderEpoch) {
+		return
+	}
+	next := newShard(r, partition, leaderEpoch, log, existing)
+	r.shards[partition] = next
+	r.living[next] = struct{}{}
+	go next.load()
+}
 
-// Stop unloads a partition.
-func (r *Runtime[M]) Stop(partition int32) {}
+// Stop unloads a partition, unless it was started in a later leader epoch; −1
+// unloads it in any case.
+func (r *Runtime[M]) Stop(partition int32, leaderEpoch int32) {
+	r.lock.Lock()
+	existing := r.shards[partition]
+	r.lock.Unlock()
+	if existing != nil {
+		existing.stop(leaderEpoch)
+	}
+}
 
-// Write schedules an operation; failed is called instead if it cannot run.
-func (r *Runtime[M]) Write(partition int32, operation func(M) Result, failed func(*kerr.Error)) {}
+// Run puts an operation into the partition's queue. If it cannot run, failed is
+// called instead, at once or later: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
+// or COORDINATOR_NOT_AVAILABLE.
+func (r *Runtime[M]) Run(partition int32, operation func(M) Result, failed func(*kerr.Error)) {
+	r.lock.Lock()
+	existing := r.shards[partition]
+	r.lock.Unlock()
+	if existing == nil {
+		failed(kerr.NotCoordinator)
+		return
+	}
+	existing.enqueue(queued[M]{run: operation, failed: failed})
+}
 
-// Read schedules a look at the state; the function it returns is called when
-// what was seen is committed.
-func (r *Runtime[M]) Read(partition int32, look func(M) func(), failed func(*kerr.Error)) {}
+// Partitions are those that have a shard, loading ones included, in ascending order.
+func (r *Runtime[M]) Partitions() []int32 {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return slices.Sorted(maps.Keys(r.shards))
+}
 
-// Close stops every shard and waits for its goroutines.
-func (r *Runtime[M]) Close(ctx context.Context) error { return nil }
+// Close unloads every shard and waits for their goroutines until ctx ends.
+func (r *Runtime[M]) Close(ctx context.Context) error {
+	r.lock.Lock()
+	r.closed = true
+	living := slices.Collect(maps.Keys(r.living))
+	r.lock.Unlock()
+	for _, s := range living {
+		s.stop(anyEpoch)
+	}
+	for _, s := range living {
+		select {
+		case <-s.ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// forget takes a shard that ended out of the maps and starts its successor if it asked for one.
+func (r *Runtime[M]) forget(s *shard[M]) {
+	r.lock.Lock()
+	delete(r.living, s)
+	current := r.shards[s.partition] == s
+	if current {
+		delete(r.shards, s.partition)
+	}
+	r.lock.Unlock()
+	if current && s.reload {
+		r.Start(s.partition, s.leaderEpoch, s.log)
+	}
+}
+
+func (r *Runtime[M]) event(event Event) {
+	if r.options.Events != nil {
+		r.options.Events(event)
+	}
+}
+
+// answer is what a failure of the log means to a client.
+func (r *Runtime[M]) answer(err error) *kerr.Error {
+	var answer *kerr.Error
+	if errors.As(err, &answer) {
+		return answer
+	}
+	if r.options.Translate != nil {
+		if answer := r.options.Translate(err); answer != nil {
+			return answer
+		}
+	}
+	return kerr.KafkaStorageError
+}
