@@ -112,8 +112,8 @@ func (s *side) id(id [16]byte) string {
 	if name, ok := s.names[id]; ok {
 		return "ID(" + name + ")"
 	}
-	if id[0] == 0xff {
-		return fmt.Sprintf("ID(%x)", id) // one that the suite made up
+	if id == madeUp {
+		return "ID(made up)"
 	}
 	return "ID(new)"
 }

@@ -3,6 +3,7 @@ package differential
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -17,6 +18,29 @@ func histories() []history {
 	return []history{
 		{"group-life", groupLife}, {"idempotent-producer", idempotentProducer}, {"fetch-session", fetchSession},
 		{"topic-life", topicLife},
+	}
+}
+
+// awaitLeader asks both sides for a partition's end until its leader answers: Apache Kafka makes a new partition's
+// replica a moment after it has answered the request that created it.
+func (s *suite) awaitLeader(t *testing.T, topic string, partition int32) {
+	t.Helper()
+	for _, side := range s.sides {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			r := kmsg.NewPtrListOffsetsRequest()
+			item := kmsg.NewListOffsetsRequestTopic()
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			item.Topic, p.Partition, p.Timestamp, p.CurrentLeaderEpoch = topic, partition, -1, -1
+			item.Partitions = append(item.Partitions, p)
+			r.Version, r.ReplicaID, r.Topics = 5, -1, append(r.Topics, item)
+			got, err := side.do("", r, false)
+			if err == nil && !got.closed && got.response.(*kmsg.ListOffsetsResponse).Topics[0].Partitions[0].ErrorCode == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s-%d has no leader on %s: %+v %v", topic, partition, side.broker.Name, got, err)
+			}
+		}
 	}
 }
 
@@ -281,6 +305,7 @@ func topicLife(t *testing.T, s *suite) {
 			r.Version, r.ValidateOnly = 3, false
 			return r
 		})
+		s.awaitLeader(t, "lived", 3)
 		write := produce("", -1, producePart{"lived", 3, batch{values: []string{"x"}}.bytes()})
 		s.step(t, "produce to a new partition", "", func(side *side) kmsg.Request {
 			r := write.build(side, 12)
