@@ -1,12 +1,21 @@
 package metadata
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"reflect"
 
-// UnknownRecordError is a record that this version does not know: its frame version, type or version.
+	"github.com/twmb/franz-go/pkg/kbin"
+)
+
+// frameVersion is the only version of the frame around a record.
+const frameVersion = 1
+
+// UnknownRecordError is a record that is not known: its frame version, its type or its version.
 type UnknownRecordError struct {
 	FrameVersion uint32
-	APIKey       int64
-	Version      int64
+	APIKey       uint32
+	Version      uint32
 	Name         string // of the type, where it is known
 	MaxVersion   int16
 }
@@ -23,15 +32,43 @@ func (e *UnknownRecordError) Error() string {
 	}
 }
 
-const frameVersion = 1
-
-// EncodeRecord appends the value of a record of the metadata log: frame version, type, version and body.
-func EncodeRecord(dst []byte, record Record, version int16) []byte { panic("BUG: not yet") }
+// EncodeRecord appends the value of a record of the metadata log: frame version, type, version and body. A version that the type does not
+// have panics: see RecordVersion.
+func EncodeRecord(dst []byte, record Record, version int16) []byte {
+	dst = kbin.AppendUvarint(dst, frameVersion)
+	dst = kbin.AppendUvarint(dst, uint32(record.APIKey()))
+	dst = kbin.AppendUvarint(dst, uint32(version))
+	return record.AppendTo(dst, version)
+}
 
 // DecodeRecord reads the value of a record of the metadata log, all of it. An unknown type or version is an *UnknownRecordError. The record
 // keeps no reference to the value.
-func DecodeRecord(value []byte) (record Record, version int16, err error) { panic("BUG: not yet") }
+func DecodeRecord(value []byte) (record Record, version int16, err error) {
+	b := kbin.Reader{Src: value}
+	frame := b.Uvarint()
+	if b.Ok() && frame != frameVersion {
+		return nil, 0, &UnknownRecordError{FrameVersion: frame}
+	}
+	key, wireVersion := b.Uvarint(), b.Uvarint()
+	if !b.Ok() {
+		return nil, 0, errors.New("metadata record without its frame")
+	}
+	unknown := &UnknownRecordError{FrameVersion: frame, APIKey: key, Version: wireVersion}
+	if key < 1<<15 {
+		record = newRecord(int16(key))
+	}
+	if record == nil {
+		return nil, 0, unknown
+	}
+	if wireVersion > uint32(record.MaxVersion()) {
+		unknown.Name, unknown.MaxVersion = recordName(record), record.MaxVersion()
+		return nil, 0, unknown
+	}
+	if err := record.ReadFrom(b.Src, int16(wireVersion)); err != nil {
+		return nil, 0, err
+	}
+	return record, int16(wireVersion), nil
+}
 
-// RecordVersion is the version at which a record is written at a level of metadata.version, never one above what that level allows. The
-// error names a record that the level does not have.
-func RecordVersion(record Record, level int16) (int16, error) { panic("BUG: not yet") }
+// recordName is the name of a record's type.
+func recordName(record Record) string { return reflect.TypeOf(record).Elem().Name() }
