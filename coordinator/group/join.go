@@ -1,7 +1,6 @@
 package group
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -10,7 +9,7 @@ import (
 	"ottla/coordinator"
 )
 
-// joining is a JoinGroup request as the machine sees it: what it keeps is copied.
+// joining is a JoinGroup request as the machine sees it.
 type joining struct {
 	RequestContext
 	version          int16
@@ -35,13 +34,14 @@ func newJoining(c RequestContext, request *kmsg.JoinGroupRequest, reply joinRepl
 		j.rebalanceTimeout = j.sessionTimeout
 	}
 	for _, p := range request.Protocols {
-		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: bytes.Clone(p.Metadata)})
+		j.protocols = append(j.protocols, protocol{name: p.Name, metadata: p.Metadata})
 	}
 	return j
 }
 
 // JoinGroup adds a member or brings one back. The answer may come much later,
 // when the join phase ends. A group is created for a member without an id alone.
+// The machine keeps the request's bytes.
 func (m *Machine) JoinGroup(c RequestContext, request *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse)) coordinator.Result {
 	j := newJoining(c, request, reply)
 	g := m.groups[j.group]

@@ -1,8 +1,6 @@
 package group
 
 import (
-	"bytes"
-
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -10,7 +8,7 @@ import (
 )
 
 // SyncGroup gives a member its assignment: at once in a stable group, otherwise
-// when the leader's has come and is written.
+// when the leader's has come and is written. The machine keeps the request's bytes.
 func (m *Machine) SyncGroup(request *kmsg.SyncGroupRequest, reply func(*kmsg.SyncGroupResponse)) coordinator.Result {
 	g := m.groups[request.Group]
 	if g == nil || g.state == empty {
@@ -63,7 +61,7 @@ func (m *Machine) storeAssignment(g *classic, request *kmsg.SyncGroupRequest) co
 	assignment := map[string][]byte{}
 	for _, assigned := range request.GroupAssignment {
 		if g.members[assigned.MemberID] != nil {
-			assignment[assigned.MemberID] = bytes.Clone(assigned.MemberAssignment)
+			assignment[assigned.MemberID] = notNil(assigned.MemberAssignment)
 		}
 	}
 	generation := g.generation

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"context"
 	"math"
 	"sync"
@@ -72,7 +73,8 @@ type DeletedTopic struct {
 	ID   [16]byte
 }
 
-// Service is the group coordinator of this broker. Every method returns at once;
+// Service is the group coordinator of this broker. Requests are copied where they
+// hold slices of a frame, and must not be changed afterwards. Every method returns at once;
 // reply is called exactly once, later or before the method returns, by any
 // goroutine, and must not block.
 type Service struct {
@@ -211,6 +213,9 @@ func (s *Service) JoinGroup(c RequestContext, request *kmsg.JoinGroupRequest, re
 		answer(joinError(request.MemberID, failure))
 		return
 	}
+	for i := range request.Protocols {
+		request.Protocols[i].Metadata = bytes.Clone(request.Protocols[i].Metadata)
+	}
 	s.run(request.Group,
 		func(m *Machine) coordinator.Result { return m.JoinGroup(c, request, answer) },
 		func(failure *kerr.Error) { answer(joinError("", failure)) })
@@ -230,6 +235,9 @@ func (s *Service) SyncGroup(request *kmsg.SyncGroupRequest, reply func(*kmsg.Syn
 	case s.admit(request.Group) != nil:
 		failed(s.admit(request.Group))
 	default:
+		for i := range request.GroupAssignment {
+			request.GroupAssignment[i].MemberAssignment = bytes.Clone(request.GroupAssignment[i].MemberAssignment)
+		}
 		s.run(request.Group, func(m *Machine) coordinator.Result { return m.SyncGroup(request, answer) }, failed)
 	}
 }

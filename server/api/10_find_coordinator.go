@@ -1,0 +1,120 @@
+package api
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/metadata"
+	"ottla/metadata/controller"
+)
+
+// GroupPartitions tells where groups live.
+type GroupPartitions interface {
+	// PartitionFor is the partition of __consumer_offsets that a group lives on.
+	PartitionFor(group string) int32
+}
+
+// The types of coordinators, by the number in a request.
+const (
+	groupCoordinator       int8 = 0
+	transactionCoordinator int8 = 1
+	shareCoordinator       int8 = 2
+)
+
+const groupTopic = "__consumer_offsets"
+
+// FindCoordinator makes the handler of FindCoordinator (10), v0 to v6: the
+// broker that coordinates a group.
+//
+// v1 adds the type of coordinator and error messages, v4 asks for several keys
+// at once, v6 adds share coordinators. The first request creates
+// __consumer_offsets, and is told to come again (error 15).
+//
+// There is no coordinator of transactions or of share groups here. Who asks for
+// the one is refused for good, as by an authorizer, because producers then give
+// up instead of asking for ever; the other is a request that makes no sense.
+func FindCoordinator(cluster Cluster, creator TopicCreator, groups GroupPartitions) Handler {
+	return func(_ context.Context, request *Request) Reply {
+		return func(context.Context) (Response, error) {
+			return findCoordinators(request, &finder{cluster.Image(), creator, groups, request.Listener}), nil
+		}
+	}
+}
+
+// finder finds coordinators in one image, for clients of one listener.
+type finder struct {
+	image    *metadata.Image
+	creator  TopicCreator
+	groups   GroupPartitions
+	listener string
+}
+
+func findCoordinators(request *Request, finder *finder) *kmsg.FindCoordinatorResponse {
+	body := request.Body.(*kmsg.FindCoordinatorRequest)
+	response := body.ResponseKind().(*kmsg.FindCoordinatorResponse)
+	if body.Version >= 4 {
+		for _, key := range body.CoordinatorKeys {
+			found, failure := finder.find(body.CoordinatorType, key, body.Version)
+			if failure != nil && failure != kerr.UnknownServerError {
+				// Kafka has no message in these versions, except for what is a bug.
+				found.ErrorMessage = kmsg.StringPtr("")
+			}
+			response.Coordinators = append(response.Coordinators, found)
+		}
+		return response
+	}
+	found, failure := finder.find(body.CoordinatorType, body.CoordinatorKey, body.Version)
+	response.NodeID, response.Host, response.Port, response.ErrorCode = found.NodeID, found.Host, found.Port, found.ErrorCode
+	response.ErrorMessage = kmsg.StringPtr("NONE")
+	if failure != nil {
+		response.ErrorMessage = kmsg.StringPtr(failure.Description)
+	}
+	return response
+}
+
+func (f *finder) find(coordinatorType int8, key string, version int16) (kmsg.FindCoordinatorResponseCoordinator, *kerr.Error) {
+	found := kmsg.NewFindCoordinatorResponseCoordinator()
+	found.Key, found.NodeID, found.Port, found.ErrorMessage = key, -1, -1, kmsg.StringPtr("")
+	var failure *kerr.Error
+	switch coordinatorType {
+	case groupCoordinator:
+		failure = f.findGroup(key, &found)
+	case transactionCoordinator:
+		failure = kerr.TransactionalIDAuthorizationFailed
+	case shareCoordinator:
+		failure = kerr.InvalidRequest
+	default:
+		failure = kerr.UnknownServerError
+	}
+	if failure != nil {
+		found.ErrorCode = failure.Code
+		found.ErrorMessage = kmsg.StringPtr(failure.Description)
+	}
+	return found, failure
+}
+
+func (f *finder) findGroup(group string, found *kmsg.FindCoordinatorResponseCoordinator) *kerr.Error {
+	topic, ok := f.image.Topic(groupTopic)
+	if !ok {
+		if f.creator != nil {
+			f.creator.CreateAutomatically([]string{groupTopic})
+		}
+		return kerr.CoordinatorNotAvailable
+	}
+	partition := f.groups.PartitionFor(group)
+	if !hasPartition(topic, partition) {
+		return kerr.CoordinatorNotAvailable
+	}
+	broker, ok := f.image.Broker(topic.Partitions[partition].Leader)
+	if !ok || broker.Fenced {
+		return kerr.CoordinatorNotAvailable
+	}
+	endpoint, ok := controller.EndpointOf(broker, f.listener)
+	if !ok {
+		return kerr.CoordinatorNotAvailable
+	}
+	found.NodeID, found.Host, found.Port = broker.ID, endpoint.Host, int32(endpoint.Port)
+	return nil
+}
