@@ -78,6 +78,7 @@ type AppendInfo struct {
 	BaseOffset int64
 	LastOffset int64
 	// LogAppendTime is −1 unless the topic's timestamps are those of the append.
+	// Of a duplicate it is the timestamp of the batch, as Kafka has it.
 	LogAppendTime  int64
 	LogStartOffset int64
 	// Duplicate: the batch was in the log already; the offsets are those of the first time.
@@ -181,7 +182,7 @@ func (p *Partition) Append(records []byte, request AppendRequest) (AppendInfo, e
 	rules := current.config.Rules
 	rules.Now = p.manager.now().UnixMilli()
 	rules.Origin = originOf(request.Origin)
-	batches, valid, err := record.Validate(records, rules)
+	batches, _, err := record.Validate(records, rules)
 	if err != nil {
 		return AppendInfo{}, err
 	}
@@ -190,7 +191,7 @@ func (p *Partition) Append(records []byte, request AppendRequest) (AppendInfo, e
 		return AppendInfo{}, err
 	}
 	result := AppendInfo{
-		BaseOffset: info.BaseOffset, LastOffset: info.LastOffset, LogAppendTime: valid.LogAppendTime,
+		BaseOffset: info.BaseOffset, LastOffset: info.LastOffset, LogAppendTime: info.LogAppendTime,
 		LogStartOffset: info.LogStartOffset, Duplicate: info.Duplicate, flushEnd: info.FlushEnd, size: int64(len(batches)),
 	}
 	if info.FlushEnd == 0 {

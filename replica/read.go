@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"encoding/binary"
+
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"ottla/storage"
@@ -128,6 +130,10 @@ func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64,
 	if err != nil {
 		return err
 	}
+	if incomplete, err := firstIncomplete(&region, request); incomplete || err != nil {
+		region.Release()
+		return err
+	}
 	if request.Isolation == ReadCommitted && region.Len() > 0 {
 		// A transaction that was aborted after what was read is not among it, but
 		// the list may name it: the reader drops what he does not need.
@@ -140,6 +146,23 @@ func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64,
 	}
 	result.Region = region
 	return nil
+}
+
+// firstIncomplete tells whether the limit has cut the first batch, so that the
+// reader could not use anything of the region.
+func firstIncomplete(region *storage.Region, request *ReadRequest) (bool, error) {
+	if request.MinOneMessage || region.Len() < request.MaxBytes {
+		return false, nil
+	}
+	const lengthEnd = 12
+	if region.Len() < lengthEnd {
+		return true, nil
+	}
+	var header [lengthEnd]byte
+	if _, err := region.ReadAt(header[:], 0); err != nil {
+		return false, err
+	}
+	return int64(region.Len()) < lengthEnd+int64(binary.BigEndian.Uint32(header[8:])), nil
 }
 
 // diverging tells whether the reader's log, which ends at the request's offset in

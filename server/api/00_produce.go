@@ -1,0 +1,292 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/protocol/record"
+	"ottla/replica"
+	"ottla/storage"
+)
+
+// LeaderEndpoint tells where a client that came in by a listener reaches a
+// broker; ok is false if it cannot.
+type LeaderEndpoint func(listener string, node int32) (endpoint Endpoint, ok bool)
+
+// Endpoint is where a broker is reached.
+type Endpoint struct {
+	Host string
+	Port int32
+	Rack *string
+}
+
+// ProduceOptions is what Produce needs.
+type ProduceOptions struct {
+	Replicas *replica.Manager
+	// LeaderEndpoint is asked for the leader of a partition that is not led here.
+	LeaderEndpoint LeaderEndpoint
+}
+
+// Produce makes the handler of Produce (0), v3 to v13: it appends one record
+// batch to each partition, and answers once that is committed as acks asks.
+//
+// v7 lets records be compressed with zstd, v8 (KIP-467) adds the errors of single
+// records and a message, v10 (KIP-951) the current leader where this broker is
+// not it, v13 (KIP-516) names topics by id.
+//
+// The appends are made in the handler, in the order of the requests; the Reply
+// flushes and waits. With acks 0 nothing is answered, and an error closes the
+// connection, which is all that such a producer would notice. A partition named
+// twice is answered once, and the last records are those that count. The
+// internal topics are refused to everyone. There are no transactions here: with
+// a transactional id or a transactional batch every partition gets
+// TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which producers take as fatal.
+// Every error has its code: producers answer UNKNOWN_SERVER_ERROR with duplicates.
+func Produce(options ProduceOptions) Handler {
+	handler := &producer{replicas: options.Replicas, leaderEndpoint: options.LeaderEndpoint}
+	return handler.handle
+}
+
+type producer struct {
+	replicas       *replica.Manager
+	leaderEndpoint LeaderEndpoint
+}
+
+// target is one partition to append to and its place in the answer.
+type target struct {
+	topic, partition int
+	records          []byte
+}
+
+// targetKey names a partition by the place of its topic in the answer.
+type targetKey struct {
+	topic     int
+	partition int32
+}
+
+// pendingCommit is an append whose answer may have to wait.
+type pendingCommit struct {
+	at        target
+	partition *replica.Partition
+	info      replica.AppendInfo
+}
+
+func (h *producer) handle(_ context.Context, request *Request) Reply {
+	body := request.Body.(*kmsg.ProduceRequest)
+	response := &kmsg.ProduceResponse{Version: body.Version}
+	targets := h.lay(body, response)
+	failed := false
+	var pending []pendingCommit
+	if transactional(body) {
+		for _, at := range targets {
+			fail(place(response, at), kerr.TransactionalIDAuthorizationFailed)
+		}
+		failed = len(targets) > 0
+	} else {
+		pending = make([]pendingCommit, 0, len(targets))
+		for _, at := range targets {
+			partition, info, ok := h.appendTo(body, response, at, request.Listener)
+			if ok {
+				pending = append(pending, pendingCommit{at: at, partition: partition, info: info})
+			}
+			failed = failed || !ok
+		}
+	}
+	return func(ctx context.Context) (Response, error) {
+		return h.reply(ctx, request, body, response, pending, failed)
+	}
+}
+
+// reply waits for what was appended to be committed.
+func (h *producer) reply(ctx context.Context, request *Request, body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, pending []pendingCommit, failed bool) (Response, error) {
+	deadline := request.Received.Add(time.Duration(max(body.TimeoutMillis, 0)) * time.Millisecond)
+	for i := range pending {
+		commit := &pending[i]
+		if err := commit.partition.Commit(ctx, commit.info, body.Acks, time.Until(deadline)); err != nil {
+			failed = true
+			answer := place(response, commit.at)
+			answer.BaseOffset, answer.LogAppendTime, answer.LogStartOffset = -1, -1, -1
+			h.refuse(response, answer, commit.partition, err, request.Listener)
+		}
+	}
+	if body.Acks != 0 {
+		return response, nil
+	}
+	if failed {
+		return nil, ErrClose
+	}
+	return nil, nil
+}
+
+// lay makes the places of the answer, and lists what is to be appended where.
+// Topics and partitions that are named again share one place.
+func (h *producer) lay(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse) []target {
+	count := 0
+	for i := range body.Topics {
+		count += len(body.Topics[i].Partitions)
+	}
+	targets := make([]target, 0, count)
+	response.Topics = make([]kmsg.ProduceResponseTopic, 0, len(body.Topics))
+	topics := newPlaces[topicKey](len(body.Topics))
+	partitions := newPlaces[targetKey](count)
+	for i := range body.Topics {
+		topic := &body.Topics[i]
+		if len(topic.Partitions) == 0 {
+			continue
+		}
+		at, found := topics.find(topicKey{topic.Topic, topic.TopicID})
+		if !found {
+			response.Topics = append(response.Topics, kmsg.ProduceResponseTopic{
+				Topic: topic.Topic, TopicID: topic.TopicID,
+				Partitions: make([]kmsg.ProduceResponseTopicPartition, 0, len(topic.Partitions)),
+			})
+		}
+		answer := &response.Topics[at]
+		for j := range topic.Partitions {
+			partition := &topic.Partitions[j]
+			known, found := partitions.find(targetKey{at, partition.Partition})
+			if found {
+				targets[known].records = partition.Records
+				continue
+			}
+			targets = append(targets, target{topic: at, partition: len(answer.Partitions), records: partition.Records})
+			answer.Partitions = append(answer.Partitions, newProduceAnswer(partition.Partition))
+		}
+	}
+	return targets
+}
+
+func newProduceAnswer(partition int32) kmsg.ProduceResponseTopicPartition {
+	return kmsg.ProduceResponseTopicPartition{
+		Partition: partition, BaseOffset: -1, LogAppendTime: -1, LogStartOffset: -1,
+		CurrentLeader: kmsg.NewProduceResponseTopicPartitionCurrentLeader(),
+	}
+}
+
+func place(response *kmsg.ProduceResponse, at target) *kmsg.ProduceResponseTopicPartition {
+	return &response.Topics[at.topic].Partitions[at.partition]
+}
+
+func fail(answer *kmsg.ProduceResponseTopicPartition, failure *kerr.Error) {
+	answer.ErrorCode = failure.Code
+}
+
+// transactional tells whether the request wants to be part of a transaction.
+// What is no batch is found out where it is appended.
+func transactional(body *kmsg.ProduceRequest) bool {
+	if body.TransactionID != nil {
+		return true
+	}
+	for i := range body.Topics {
+		for j := range body.Topics[i].Partitions {
+			batch, _, err := record.Next(body.Topics[i].Partitions[j].Records)
+			if err == nil && batch.IsTransactional() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appendTo appends to one partition and fills in its place; ok is false if it
+// holds an error.
+func (h *producer) appendTo(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, at target, listener string) (*replica.Partition, replica.AppendInfo, bool) {
+	answer := place(response, at)
+	topic := &response.Topics[at.topic]
+	partition, failure := h.partition(body.Version, topic.Topic, topic.TopicID, answer.Partition)
+	if failure != nil {
+		fail(answer, failure)
+		return nil, replica.AppendInfo{}, false
+	}
+	if err := record.CheckProduce(at.records, body.Version); err != nil {
+		// What is wrong with the request as such comes before all else, and
+		// Kafka's answer to it says nothing but the code.
+		fail(answer, replica.ErrorOf(err))
+		return nil, replica.AppendInfo{}, false
+	}
+	if body.Acks < -1 || body.Acks > 1 {
+		fail(answer, kerr.InvalidRequiredAcks)
+		return nil, replica.AppendInfo{}, false
+	}
+	if internalTopic(partition.Topic()) {
+		fail(answer, kerr.InvalidTopicException)
+		return nil, replica.AppendInfo{}, false
+	}
+	info, err := partition.Append(at.records, replica.AppendRequest{
+		Acks: body.Acks, LeaderEpoch: replica.NoLeaderEpoch, Origin: storage.OriginClient, DeferFlush: true,
+	})
+	if err != nil {
+		h.refuse(response, answer, partition, err, listener)
+		return nil, replica.AppendInfo{}, false
+	}
+	answer.BaseOffset, answer.LogAppendTime, answer.LogStartOffset = info.BaseOffset, info.LogAppendTime, info.LogStartOffset
+	return partition, info, true
+}
+
+func (h *producer) partition(version int16, name string, id [16]byte, index int32) (*replica.Partition, *kerr.Error) {
+	if version >= 13 {
+		return h.replicas.PartitionByID(id, index)
+	}
+	return h.replicas.Partition(name, index)
+}
+
+// refuse fills in a place with why the append failed.
+func (h *producer) refuse(response *kmsg.ProduceResponse, answer *kmsg.ProduceResponseTopicPartition, partition *replica.Partition, err error, listener string) {
+	failure := replica.ErrorOf(err)
+	fail(answer, failure)
+	if tellsLogStart(failure) {
+		answer.LogStartOffset = partition.LogStartOffset()
+	}
+	var invalid *record.InvalidError
+	if errors.As(err, &invalid) && len(invalid.Records) > 0 {
+		addRecordErrors(answer, invalid)
+	}
+	if failure == kerr.NotLeaderForPartition && response.Version >= 10 {
+		h.addLeader(response, answer, partition, listener)
+	}
+}
+
+// tellsLogStart tells for which errors Kafka's answer has the log start offset:
+// those that are about the records, not about the partition or the batch's size.
+func tellsLogStart(failure *kerr.Error) bool {
+	switch failure {
+	case kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.MessageTooLarge, kerr.RecordListTooLarge,
+		kerr.CorruptMessage, kerr.KafkaStorageError, kerr.UnknownTopicID, kerr.RequestTimedOut:
+		return false
+	}
+	return true
+}
+
+func addRecordErrors(answer *kmsg.ProduceResponseTopicPartition, invalid *record.InvalidError) {
+	if invalid.Message != "" {
+		answer.ErrorMessage = kmsg.StringPtr(invalid.Message)
+	}
+	for _, bad := range invalid.Records {
+		entry := kmsg.NewProduceResponseTopicPartitionErrorRecord()
+		entry.RelativeOffset = int32(bad.Index)
+		if bad.Message != "" {
+			entry.ErrorMessage = kmsg.StringPtr(bad.Message)
+		}
+		answer.ErrorRecords = append(answer.ErrorRecords, entry)
+	}
+}
+
+// addLeader names the current leader (KIP-951).
+func (h *producer) addLeader(response *kmsg.ProduceResponse, answer *kmsg.ProduceResponseTopicPartition, partition *replica.Partition, listener string) {
+	leader, epoch := partition.Leader()
+	answer.CurrentLeader.LeaderID, answer.CurrentLeader.LeaderEpoch = leader, epoch
+	for i := range response.Brokers {
+		if response.Brokers[i].NodeID == leader {
+			return
+		}
+	}
+	if endpoint, ok := h.leaderEndpoint(listener, leader); ok {
+		broker := kmsg.NewProduceResponseBroker()
+		broker.NodeID, broker.Host, broker.Port, broker.Rack = leader, endpoint.Host, endpoint.Port, endpoint.Rack
+		response.Brokers = append(response.Brokers, broker)
+	}
+}
