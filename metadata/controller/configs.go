@@ -15,9 +15,6 @@ import (
 // maxConfigLength is the longest value of a configuration, in UTF-16 units.
 const maxConfigLength = 32767
 
-var errConfigTooLong = &Error{kerr.InvalidConfig, new("The configuration value cannot be added because it exceeds the maximum value size of " +
-	strconv.Itoa(maxConfigLength) + " bytes.")}
-
 func configRecord(topic, key string, value *string) *metadata.ConfigRecord {
 	return &metadata.ConfigRecord{ResourceType: metadata.ResourceTopic, ResourceName: topic, Name: key, Value: value}
 }
@@ -67,7 +64,7 @@ func (m *machine) incrementalAlterConfigs(request *kmsg.IncrementalAlterConfigsR
 		if len(records)+len(clears) > maxRecords {
 			response.Resources = nil
 			for j := range request.Resources {
-				answer(&request.Resources[j], errTooManyRecords)
+				answer(&request.Resources[j], tooManyRecords())
 			}
 			return nil, response
 		}

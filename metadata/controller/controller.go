@@ -276,7 +276,7 @@ func (c *Controller) CreateTopics(ctx context.Context, request *kmsg.CreateTopic
 		records, response = m.createTopics(request)
 		return records
 	})
-	return answered(response, err)
+	return answered(&response, err)
 }
 
 // CreatePartitions answers a CreatePartitions request.
@@ -286,7 +286,7 @@ func (c *Controller) CreatePartitions(ctx context.Context, request *kmsg.CreateP
 		records, response = m.createPartitions(request)
 		return records
 	})
-	return answered(response, err)
+	return answered(&response, err)
 }
 
 // DeleteTopics answers a DeleteTopics request.
@@ -296,7 +296,7 @@ func (c *Controller) DeleteTopics(ctx context.Context, request *kmsg.DeleteTopic
 		records, response = m.deleteTopics(request)
 		return records
 	})
-	return answered(response, err)
+	return answered(&response, err)
 }
 
 // IncrementalAlterConfigs answers an IncrementalAlterConfigs request.
@@ -306,15 +306,16 @@ func (c *Controller) IncrementalAlterConfigs(ctx context.Context, request *kmsg.
 		records, response = m.incrementalAlterConfigs(request)
 		return records
 	})
-	return answered(response, err)
+	return answered(&response, err)
 }
 
-// answered keeps the response of an operation that may still run out of sight.
-func answered[R any](response *R, err error) (*R, error) {
+// answered looks at the response only where the operation has ended: it may
+// still run where the caller's context has.
+func answered[R any](response **R, err error) (*R, error) {
 	if err != nil {
 		return nil, err
 	}
-	return response, nil
+	return *response, nil
 }
 
 // AllocateProducerIDs gives a block of producer ids that nobody else gets: first

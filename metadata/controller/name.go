@@ -24,8 +24,8 @@ func IsInternal(topic string) bool {
 }
 
 // ValidateName holds a topic's name against Kafka's rules: 1 to 249 ASCII
-// letters, digits, '.', '_' and '-', and neither "." nor "..". The error is an
-// Error has the code INVALID_TOPIC_EXCEPTION; nil: it is allowed.
+// letters, digits, '.', '_' and '-', and neither "." nor "..". It returns nil
+// where they allow it, else INVALID_TOPIC_EXCEPTION.
 func ValidateName(name string) *Error {
 	reason := ""
 	switch {

@@ -12,9 +12,14 @@ import (
 	"ottla/metadata"
 )
 
-// errTooManyRecords is the answer to a request that would make more than
-// maxRecords records.
-var errTooManyRecords = &Error{kerr.PolicyViolation, new("Unable to perform excessively large batch operation.")}
+// errTooManyRecords says that a topic alone would make more than maxRecords records.
+var errTooManyRecords = errors.New("too many records")
+
+// tooManyRecords is the answer to a request that would make more than maxRecords
+// records.
+func tooManyRecords() *Error {
+	return failure(kerr.PolicyViolation, "Unable to perform excessively large batch operation.")
+}
 
 // createTopics decides a CreateTopics request (v2 to v7).
 func (m *machine) createTopics(request *kmsg.CreateTopicsRequest) ([]metadata.Record, *kmsg.CreateTopicsResponse) {
@@ -44,7 +49,7 @@ func (m *machine) createTopics(request *kmsg.CreateTopicsRequest) ([]metadata.Re
 			response.Topics = append(response.Topics, result)
 		}
 		if len(records) > maxRecords {
-			return nil, refuseTopics(request, response, errTooManyRecords)
+			return nil, refuseTopics(request, response, tooManyRecords())
 		}
 	}
 	response.Topics = append(response.Topics, behind...)
@@ -155,7 +160,7 @@ func creationConfigs(topic *kmsg.CreateTopicsRequestTopic) (map[string]string, e
 func (m *machine) checkTopicConfigs(existing, configs map[string]string) error {
 	for _, value := range configs {
 		if lengthInUTF16(value) > maxConfigLength {
-			return errConfigTooLong
+			return failure(kerr.InvalidConfig, "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.")
 		}
 	}
 	if len(configs) == 0 {
@@ -303,7 +308,7 @@ func (m *machine) createPartitions(request *kmsg.CreatePartitionsRequest) ([]met
 		if len(records) > maxRecords || errors.Is(err, errTooManyRecords) {
 			response.Topics = nil
 			for j := range request.Topics {
-				answer(request.Topics[j].Topic, errTooManyRecords)
+				answer(request.Topics[j].Topic, tooManyRecords())
 			}
 			return nil, response
 		}
