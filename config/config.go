@@ -18,18 +18,18 @@ type Config struct {
 	// InterBrokerListenerName is the listener by which brokers talk to each other, normalised.
 	InterBrokerListenerName string
 
-	// LogDirs holds log.dirs, made absolute neither nor clean: as the file says.
+	// LogDirs holds log.dirs (or log.dir) as the file says: neither absolute nor clean.
 	LogDirs []string
 	// MetadataLogDir is metadata.log.dir, or the first of LogDirs.
 	MetadataLogDir string
-	// InitialClusterID is the id for a first start ("" = make one): CLUSTER_ID of the environment.
+	// InitialClusterID is the id for a first start ("" = make one): CLUSTER_ID, where the environment is asked.
 	InitialClusterID string
 
 	Quorum   Quorum
 	Metadata Metadata
 	Socket   Socket
 	Log      Log
-	Topics   Topics
+	Topics   TopicCreation
 	Group    Group
 	Offsets  Offsets
 	Txn      Transaction
@@ -93,7 +93,7 @@ type Quorum struct {
 // Metadata holds metadata.*: the log of the cluster's metadata.
 type Metadata struct {
 	SegmentBytes                int32         // metadata.log.segment.bytes
-	SegmentMinBytes             int32         // internal.metadata.log.segment.bytes, 0 if not given: replaces SegmentBytes
+	InternalSegmentBytes        int32         // internal.metadata.log.segment.bytes, 0 if not given: stands in for SegmentBytes
 	SegmentMs                   int64         // metadata.log.segment.ms
 	RetentionBytes              int64         // metadata.max.retention.bytes
 	RetentionMs                 int64         // metadata.max.retention.ms
@@ -153,8 +153,8 @@ type Log struct {
 	ProducerIDExpirationCheck     time.Duration // producer.id.expiration.check.interval.ms
 }
 
-// Topics holds how topics come and go.
-type Topics struct {
+// TopicCreation holds how topics come and go.
+type TopicCreation struct {
 	AutoCreate               bool  // auto.create.topics.enable
 	DeleteEnable             bool  // delete.topic.enable
 	NumPartitions            int32 // num.partitions
@@ -234,13 +234,12 @@ type Broker struct {
 
 // Quota holds the windows in which rates are measured.
 type Quota struct {
-	WindowNum                int32         // quota.window.num
-	WindowSize               time.Duration // quota.window.size.seconds
-	ReplicationWindowNum     int32
-	ReplicationWindowSize    time.Duration
-	ControllerWindowNum      int32
-	ControllerWindowSize     time.Duration
-	AlterLogDirsWindowNum    int32
-	AlterLogDirsWindowSize   time.Duration
-	DelegationTokenSecretKey bool // whether delegation.token.secret.key is set
+	WindowNum              int32         // quota.window.num
+	WindowSize             time.Duration // quota.window.size.seconds
+	ReplicationWindowNum   int32
+	ReplicationWindowSize  time.Duration
+	ControllerWindowNum    int32
+	ControllerWindowSize   time.Duration
+	AlterLogDirsWindowNum  int32
+	AlterLogDirsWindowSize time.Duration
 }

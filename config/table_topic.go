@@ -1,0 +1,41 @@
+package config
+
+// topicRows is the table of what a topic may set for itself.
+func topicRows() []row {
+	return []row{
+		{"segment.bytes", TypeInt, "1073741824", "[1048576,...]", "medium", "", Honoured, "Segment size."},
+		{"segment.ms", TypeLong, "604800000", "[1,...]", "medium", "", Honoured, "Roll age."},
+		{"segment.jitter.ms", TypeLong, "0", "[0,...]", "medium", "", Honoured, "Random reduction of roll time."},
+		{"segment.index.bytes", TypeInt, "10485760", "[4,...]", "medium", "", Honoured, "Max index file size."},
+		{"flush.messages", TypeLong, "9223372036854775807", "[1,...]", "medium", "", Honoured, "Fsync after N messages."},
+		{"flush.ms", TypeLong, "9223372036854775807", "[0,...]", "medium", "", Honoured, "Fsync after this time."},
+		{"retention.bytes", TypeLong, "-1", "", "medium", "", Honoured, "Per-partition size limit, -1 none."},
+		{"retention.ms", TypeLong, "604800000", "[-1,...]", "medium", "", Honoured, "Time limit, -1 none."},
+		{"max.message.bytes", TypeInt, "1048588", "[0,...]", "medium", "", Honoured, "Largest record batch accepted."},
+		{"index.interval.bytes", TypeInt, "4096", "[0,...]", "medium", "", Honoured, "Bytes per sparse index entry."},
+		{"delete.retention.ms", TypeLong, "86400000", "[0,...]", "medium", "", NoEffect, "Tombstones survive compaction this long."},
+		{"min.compaction.lag.ms", TypeLong, "0", "[0,...]", "medium", "", NoEffect, "Do not compact younger records."},
+		{"max.compaction.lag.ms", TypeLong, "9223372036854775807", "[1,...]", "medium", "", NoEffect, "Force compaction after this wait."},
+		{"file.delete.delay.ms", TypeLong, "60000", "[0,...]", "medium", "", Honoured, "Wait between rename to .deleted and unlink."},
+		{"min.cleanable.dirty.ratio", TypeDouble, "0.5", "[0,...,1]", "medium", "", NoEffect, "Dirty share that triggers compaction."},
+		{"cleanup.policy", TypeList, "delete", "[compact, delete]", "medium", "", Honoured, "Delete, compact, both, or empty = keep forever."},
+		{"unclean.leader.election.enable", TypeBoolean, "false", "", "medium", "", Honoured, "Allow out-of-sync leader."},
+		{"min.insync.replicas", TypeInt, "1", "[1,...]", "medium", "", Honoured, "ISR floor for acks=all."},
+		{"compression.type", TypeString, "producer", "[uncompressed, zstd, lz4, snappy, gzip, producer]", "medium", "", Honoured, "Codec stored; producer = as sent."},
+		{"compression.gzip.level", TypeInt, "-1", "[1,...,9] or -1", "medium", "", Honoured, "Gzip level if broker recompresses."},
+		{"compression.lz4.level", TypeInt, "9", "[1,...,17]", "medium", "", Honoured, "Lz4 level if broker recompresses."},
+		{"compression.zstd.level", TypeInt, "3", "[-131072,...,22]", "medium", "", Honoured, "Zstd level if broker recompresses."},
+		{"preallocate", TypeBoolean, "false", "", "medium", "", Honoured, "Fallocate segments."},
+		{"message.timestamp.type", TypeString, "CreateTime", "[CreateTime, LogAppendTime]", "medium", "", Honoured, "CreateTime or LogAppendTime."},
+		{"message.timestamp.before.max.ms", TypeLong, "9223372036854775807", "[0,...]", "medium", "", Honoured, "Max age of CreateTime."},
+		{"message.timestamp.after.max.ms", TypeLong, "3600000", "[0,...]", "medium", "", Honoured, "Max future skew of CreateTime."},
+		{"leader.replication.throttled.replicas", TypeList, "", "[partitionId]:[brokerId],[partitionId]:[brokerId],...", "medium", "", NoEffect, "Partition:broker pairs throttled as leaders, or *."},
+		{"follower.replication.throttled.replicas", TypeList, "", "[partitionId]:[brokerId],[partitionId]:[brokerId],...", "medium", "", NoEffect, "Partition:broker pairs throttled as followers, or *."},
+		{"remote.storage.enable", TypeBoolean, "false", "", "medium", "", Honoured, "Tier this topic."},
+		{"local.retention.ms", TypeLong, "-2", "[-2,...]", "medium", "", Honoured, "Local time limit when tiered (-2 = retention.ms)."},
+		{"local.retention.bytes", TypeLong, "-2", "[-2,...]", "medium", "", Honoured, "Local size limit when tiered (-2 = retention.bytes)."},
+		{"remote.log.copy.disable", TypeBoolean, "false", "", "medium", "", Honoured, "Stop uploads, keep tiered data readable."},
+		{"remote.log.delete.on.disable", TypeBoolean, "false", "", "medium", "", Honoured, "Delete tiered data when tiering is turned off."},
+		{"internal.segment.bytes", TypeInt, null, "", "medium", "", Honoured, "Test-only segment size below 1 MiB."},
+	}
+}
