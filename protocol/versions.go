@@ -157,12 +157,12 @@ var table = [...]API{
 	{92, "DeleteShareGroupOffsets", 0, 0, 0, 0, onBroker, capLarge, false},
 }
 
-// maxKey is the greatest key of the table.
-const maxKey = 92
+// MaxKey is the greatest key of the table.
+const MaxKey = 92
 
 // rowOf is the row of each key in the table, -1 where there is none. It is
 // never written.
-var rowOf = func() (rows [maxKey + 1]int8) {
+var rowOf = func() (rows [MaxKey + 1]int8) {
 	for i := range rows {
 		rows[i] = -1
 	}
@@ -174,7 +174,7 @@ var rowOf = func() (rows [maxKey + 1]int8) {
 
 // Lookup is the row of a key; ok is false where Kafka has no such API.
 func Lookup(key int16) (api API, ok bool) {
-	if key < 0 || key > maxKey || rowOf[key] < 0 {
+	if key < 0 || key > MaxKey || rowOf[key] < 0 {
 		return API{}, false
 	}
 	return table[rowOf[key]], true

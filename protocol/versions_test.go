@@ -43,8 +43,8 @@ func TestTableAgainstCodec(t *testing.T) {
 			t.Errorf("%s: listeners %b, cap %d", row.Name, row.Listeners, row.Cap)
 		}
 	}
-	if last != maxKey {
-		t.Errorf("the last key is %d, maxKey %d", last, maxKey)
+	if last != MaxKey {
+		t.Errorf("the last key is %d, MaxKey %d", last, MaxKey)
 	}
 }
 
@@ -72,7 +72,7 @@ func hasBytes(t reflect.Type) bool {
 }
 
 func TestLookupUnknown(t *testing.T) {
-	for _, key := range []int16{-1, -32768, 4, 5, 6, 7, maxKey + 1, 9999, 32767} {
+	for _, key := range []int16{-1, -32768, 4, 5, 6, 7, MaxKey + 1, 9999, 32767} {
 		if row, ok := Lookup(key); ok {
 			t.Errorf("Lookup(%d) = %v", key, row)
 		}
