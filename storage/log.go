@@ -1,152 +1,385 @@
 package storage
 
 import (
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+
 	"ottla/storage/vfs"
 )
 
 // LogOptions open one log alone (the metadata log), outside any Manager.
 type LogOptions struct {
-	FS             vfs.FS
+	FS             vfs.FS // nil: the real one
 	Directory      string // the partition's directory itself
 	TopicPartition TopicPartition
 	TopicID        [16]byte // written to partition.metadata if the file is absent and this is not zero
 	Config         LogConfig
-	Manager        *Options // clocks, limits and events; Directories are not used
+	Manager        *Options // clocks, limits and events; Directories are not used; nil: defaults
 	// Clean: the last stop was clean; no recovery. Else RecoveryPoint says from where.
 	Clean         bool
 	RecoveryPoint int64
 	StartOffset   int64
 }
 
-// OpenLog opens, or makes, one log. The caller flushes and closes it; nothing runs in the background.
-func OpenLog(options LogOptions) (*Log, error) { panic("BUG: not yet") }
-
 // Log is one partition on disk. All methods may be called by any goroutine.
-type Log struct{}
+type Log struct {
+	engine    *engine
+	directory *directory
+	tp        TopicPartition
+	path      string // of the partition's directory
+	// persist, if set, writes the directory's recovery points; called before the log is cut below the one that stands there.
+	persist func() error
+
+	// mu serialises everything that changes the log. It is held over file calls, but never over an fsync of records.
+	mu       sync.Mutex
+	topicID  [16]byte
+	config   LogConfig
+	closed   error // why it may not be used any more
+	producer producers
+	append   appendScratch
+	dirty    bool // a flush by time is scheduled
+
+	// state guards what readers look at. It is a leaf: nothing is waited for under it.
+	state    sync.RWMutex
+	segments []*segment // by base offset, never empty
+	epochs   epochCache
+	recent   recentAppends
+
+	active        atomic.Pointer[segment]
+	start         atomic.Int64
+	end           atomic.Int64 // written under state, so that it and the active segment's size are seen together
+	highWatermark atomic.Int64
+	firstUnstable atomic.Int64 // −1: none
+	interval      atomic.Int32 // index.interval.bytes, for readers
+	namesDirty    atomic.Bool  // the directory has entries that are not synced
+	parentDirty   atomic.Bool  // so has its parent
+	down          atomic.Bool  // closed is set
+
+	flusher flusher
+}
+
+// recentAppends remembers where the last appends begin, so that a reader at the tail needs no search.
+type recentAppends struct {
+	at      [64]recentAppend
+	next    int
+	segment *segment
+}
+
+type recentAppend struct{ offset, position int64 }
+
+func (r *recentAppends) add(s *segment, offset, position int64) {
+	if r.segment != s {
+		*r = recentAppends{segment: s}
+		for i := range r.at {
+			r.at[i].offset = -1
+		}
+	}
+	r.at[r.next] = recentAppend{offset, position}
+	r.next = (r.next + 1) % len(r.at)
+}
+
+// find gives the position of the append that begins at offset.
+func (r *recentAppends) find(s *segment, offset int64) (int64, bool) {
+	if r.segment != s {
+		return 0, false
+	}
+	for i := 1; i <= len(r.at); i++ {
+		a := &r.at[(r.next-i+len(r.at))%len(r.at)]
+		if a.offset == offset {
+			return a.position, true
+		}
+		if a.offset < offset {
+			break
+		}
+	}
+	return 0, false
+}
+
+func newLog(e *engine, d *directory, tp TopicPartition, path string, config LogConfig) *Log {
+	l := &Log{engine: e, directory: d, tp: tp, path: path, config: config}
+	l.producer.byID = map[int64]*producer{}
+	l.firstUnstable.Store(-1)
+	l.interval.Store(config.IndexIntervalBytes)
+	l.flusher.cond.L = &l.flusher.mu
+	return l
+}
+
+func (l *Log) emit(event Event) {
+	event.Log, event.Directory = l.tp, l.directory.path
+	l.engine.emit(event)
+}
+
+// usable tells why the log may not be changed now. The mutex is held.
+func (l *Log) usable() error {
+	if l.closed != nil {
+		return l.closed
+	}
+	return l.directory.failure()
+}
 
 // TopicPartition names the log.
-func (l *Log) TopicPartition() TopicPartition { panic("BUG: not yet") }
+func (l *Log) TopicPartition() TopicPartition { return l.tp }
 
 // TopicID is the id in partition.metadata; zero if there is none.
-func (l *Log) TopicID() [16]byte { panic("BUG: not yet") }
+func (l *Log) TopicID() [16]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.topicID
+}
 
 // SetTopicID writes partition.metadata of a log that has none; another id than the one there is an error.
-func (l *Log) SetTopicID(id [16]byte) error { panic("BUG: not yet") }
+func (l *Log) SetTopicID(id [16]byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.topicID == id {
+		return nil
+	}
+	if l.topicID != [16]byte{} {
+		return fmt.Errorf("log %s has another topic id", l.tp)
+	}
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if err := writePartitionMetadata(l.engine.fs, l.path, id); err != nil {
+		return l.directory.failed(err)
+	}
+	l.topicID = id
+	return nil
+}
 
 // Config is the configuration in force.
-func (l *Log) Config() LogConfig { panic("BUG: not yet") }
+func (l *Log) Config() LogConfig {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.config
+}
 
 // SetConfig puts a configuration in force.
-func (l *Log) SetConfig(config LogConfig) { panic("BUG: not yet") }
-
-// Append writes whole, validated batches at the end of the log, all or nothing. Base offset and leader epoch are patched in place
-// (except for OriginReplication) and the log keeps no reference to the bytes. It returns when the bytes are written, and after the fsync
-// where FlushMessages asks for one (unless DeferFlush).
-func (l *Log) Append(batches []byte, options AppendOptions) (AppendInfo, error) {
-	panic("BUG: not yet")
+func (l *Log) SetConfig(config LogConfig) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.config = config
+	l.interval.Store(config.IndexIntervalBytes)
 }
 
-// Read gives the bytes from the batch that contains offset up to maxBytes, none of them of a batch at or beyond end (exclusive). With
-// minOneMessage the first batch is whole even if larger than maxBytes; the last one may be cut. An empty region (Len 0) needs no Release
-// but allows it. ErrOffsetOutOfRange if offset is below StartOffset or above EndOffset.
-func (l *Log) Read(offset int64, maxBytes int, minOneMessage bool, end int64) (Region, error) {
-	panic("BUG: not yet")
-}
-
-// Region is a piece of a segment's file; its bytes stay until Release even if the segment is deleted. The zero Region is empty.
-type Region struct {
-	FirstOffset int64 // base offset of the first batch
-	position    int64
-	length      int
-}
-
-// Len is the number of bytes.
-func (r *Region) Len() int { return r.length }
-
-// Position is where the region begins in its File.
-func (r *Region) Position() int64 { return r.position }
-
-// File is the segment's file, for sendfile; nil for an empty region.
-func (r *Region) File() vfs.File { panic("BUG: not yet") }
-
-// ReadAll reads the whole region into b, which must be at least Len() long.
-func (r *Region) ReadAll(b []byte) error { panic("BUG: not yet") }
-
-// Release unpins the segment. It may be called more than once.
-func (r *Region) Release() { panic("BUG: not yet") }
+// Directory is the log directory (a member of log.dirs) it lives in.
+func (l *Log) Directory() string { return l.directory.path }
 
 // StartOffset is the log start offset.
-func (l *Log) StartOffset() int64 { panic("BUG: not yet") }
+func (l *Log) StartOffset() int64 { return l.start.Load() }
 
 // EndOffset is the log end offset: that of the next record.
-func (l *Log) EndOffset() int64 { panic("BUG: not yet") }
+func (l *Log) EndOffset() int64 { return l.end.Load() }
 
 // HighWatermark is what SetHighWatermark told last (at load: the checkpoint's, bounded by the log).
-func (l *Log) HighWatermark() int64 { panic("BUG: not yet") }
+func (l *Log) HighWatermark() int64 { return l.highWatermark.Load() }
 
 // SetHighWatermark tells what is committed; bounded by start and end offset. It bounds retention and the last stable offset.
-func (l *Log) SetHighWatermark(offset int64) { panic("BUG: not yet") }
-
-// FirstUnstableOffset is the first offset of the earliest transaction not yet decided below the high watermark; ok is false if none.
-func (l *Log) FirstUnstableOffset() (offset int64, ok bool) { panic("BUG: not yet") }
-
-// LastStableOffset is where a read_committed reader must stop: the first unstable offset, at most the high watermark.
-func (l *Log) LastStableOffset() int64 { panic("BUG: not yet") }
-
-// AbortedTransactions lists those that overlap [from, to), in the order of their markers.
-func (l *Log) AbortedTransactions(from, to int64) ([]AbortedTransaction, error) {
-	panic("BUG: not yet")
+func (l *Log) SetHighWatermark(offset int64) {
+	l.state.Lock()
+	defer l.state.Unlock()
+	l.setHighWatermark(offset)
 }
 
-// OffsetForTimestamp finds the first record with a timestamp ≥ the one given, exactly, inside compressed batches too.
-func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, error) { panic("BUG: not yet") }
+// setHighWatermark is SetHighWatermark under the state lock.
+func (l *Log) setHighWatermark(offset int64) {
+	offset = min(max(offset, l.start.Load()), l.end.Load())
+	l.highWatermark.Store(offset)
+	if len(l.producer.unreplicated) > 0 {
+		l.producer.replicated(offset)
+		l.updateFirstUnstable()
+	}
+}
 
-// MaxTimestamp finds the record with the largest timestamp, the first if several have it.
-func (l *Log) MaxTimestamp() (TimestampOffset, error) { panic("BUG: not yet") }
+// updateFirstUnstable follows the sets of transactions. The state lock is held.
+func (l *Log) updateFirstUnstable() {
+	first := l.producer.firstUnstable()
+	if first >= 0 {
+		first = max(first, l.start.Load())
+	}
+	l.firstUnstable.Store(first)
+}
+
+// FirstUnstableOffset is the first offset of the earliest transaction that is not decided, or decided by a marker at or above the high
+// watermark; ok is false if there is none.
+func (l *Log) FirstUnstableOffset() (offset int64, ok bool) {
+	first := l.firstUnstable.Load()
+	return first, first >= 0
+}
+
+// LastStableOffset is where a read_committed reader must stop: the first unstable offset, at most the high watermark.
+func (l *Log) LastStableOffset() int64 {
+	first, highWatermark := l.firstUnstable.Load(), l.highWatermark.Load()
+	if first >= 0 && first < highWatermark {
+		return first
+	}
+	return highWatermark
+}
 
 // EndOffsetForEpoch tells where a leader epoch ends (OffsetForLeaderEpoch): the end offset for the latest epoch, else the start of the
 // next one.
-func (l *Log) EndOffsetForEpoch(epoch int32) EpochEnd { panic("BUG: not yet") }
+func (l *Log) EndOffsetForEpoch(epoch int32) EpochEnd {
+	l.state.RLock()
+	defer l.state.RUnlock()
+	return l.epochs.end(epoch, l.end.Load())
+}
 
 // LatestEpoch is the last epoch in the cache; ok is false if it is empty.
-func (l *Log) LatestEpoch() (epoch int32, ok bool) { panic("BUG: not yet") }
+func (l *Log) LatestEpoch() (epoch int32, ok bool) {
+	l.state.RLock()
+	defer l.state.RUnlock()
+	if len(l.epochs) == 0 {
+		return 0, false
+	}
+	return l.epochs[len(l.epochs)-1].epoch, true
+}
 
 // EpochForOffset is the leader epoch of the record at offset; ok is false if unknown.
-func (l *Log) EpochForOffset(offset int64) (epoch int32, ok bool) { panic("BUG: not yet") }
+func (l *Log) EpochForOffset(offset int64) (epoch int32, ok bool) {
+	l.state.RLock()
+	defer l.state.RUnlock()
+	return l.epochs.forOffset(offset)
+}
 
 // SetLeaderEpoch records that a leader's epoch begins at the end offset and writes the epoch cache; an older or equal epoch changes nothing.
-func (l *Log) SetLeaderEpoch(epoch int32) error { panic("BUG: not yet") }
+func (l *Log) SetLeaderEpoch(epoch int32) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if n := len(l.epochs); n > 0 && l.epochs[n-1].epoch >= epoch {
+		return nil
+	}
+	return l.assignEpoch(epoch, l.end.Load())
+}
 
-// TruncateTo cuts the log so that its end offset is at most offset. What a batch holds beyond it goes with the whole batch.
-func (l *Log) TruncateTo(offset int64) error { panic("BUG: not yet") }
-
-// TruncateFullyAndStartAt empties the log and lets it begin at offset.
-func (l *Log) TruncateFullyAndStartAt(offset int64) error { panic("BUG: not yet") }
-
-// DeleteRecordsBefore moves the log start offset up (DeleteRecords); ErrOffsetOutOfRange above the high watermark. Segments that are
-// wholly below it go at the next retention run.
-func (l *Log) DeleteRecordsBefore(offset int64) error { panic("BUG: not yet") }
-
-// DeleteOldSegments applies retention by time, size and start offset now, and returns the number of segments deleted.
-func (l *Log) DeleteOldSegments() (int, error) { panic("BUG: not yet") }
-
-// Roll closes the active segment and begins a new one at the end offset; nothing happens if the active one is empty.
-func (l *Log) Roll() error { panic("BUG: not yet") }
+// assignEpoch notes the epoch of records at an offset. The mutex is held.
+func (l *Log) assignEpoch(epoch int32, start int64) error {
+	cache, changed := l.epochs.assign(epoch, start)
+	if !changed {
+		return nil
+	}
+	return l.directory.failed(l.storeEpochs(cache))
+}
 
 // ProducerStates lists the producers known to the log, by id.
-func (l *Log) ProducerStates() []ProducerState { panic("BUG: not yet") }
+func (l *Log) ProducerStates() []ProducerState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.producer.list()
+}
+
+// ExpireProducers forgets the producers that were idle longer than producer.id.expiration.ms and have no transaction open.
+func (l *Log) ExpireProducers() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.producer.expire(l.engine.nowMs(), l.engine.producerExpirationMs)
+}
 
 // Size is the bytes of all .log files.
-func (l *Log) Size() (int64, error) { panic("BUG: not yet") }
+func (l *Log) Size() (int64, error) {
+	var sum int64
+	for _, s := range l.segmentList() {
+		size, err := l.sizeOf(s)
+		if err != nil {
+			if s.gone.Load() {
+				continue
+			}
+			return 0, err
+		}
+		sum += size
+	}
+	return sum, nil
+}
 
-// Flush returns when everything below end is on disk. Concurrent calls share one fsync.
-func (l *Log) Flush(end int64) error { panic("BUG: not yet") }
+// SegmentBases lists the base offset of each segment.
+func (l *Log) SegmentBases() []int64 {
+	var bases []int64
+	for _, s := range l.segmentList() {
+		bases = append(bases, s.base)
+	}
+	return bases
+}
 
-// RecoveryPoint is the end of what is known to be on disk.
-func (l *Log) RecoveryPoint() int64 { panic("BUG: not yet") }
+func (l *Log) segmentList() []*segment {
+	l.state.RLock()
+	defer l.state.RUnlock()
+	return l.segments
+}
 
-// Directory is the log directory (a member of log.dirs) it lives in.
-func (l *Log) Directory() string { panic("BUG: not yet") }
+// floorSegment is the index of the last segment with a base ≤ offset, −1 if there is none.
+func floorSegment(segments []*segment, offset int64) int {
+	return sort.Search(len(segments), func(i int) bool { return segments[i].base > offset }) - 1
+}
+
+// setSegments replaces the list; lists that were handed out stay as they are. The state lock is held.
+func (l *Log) setSegments(segments []*segment) {
+	l.segments = slices.Clip(segments)
+	if len(segments) > 0 {
+		l.active.Store(segments[len(segments)-1])
+	}
+}
 
 // Close flushes and closes the log as a clean stop does: indexes trimmed, last time index entry, producer snapshot.
-func (l *Log) Close() error { panic("BUG: not yet") }
+func (l *Log) Close() error {
+	if err := l.Flush(l.EndOffset()); err != nil {
+		l.abandon(ErrClosed)
+		return err
+	}
+	l.flusher.take()
+	defer l.flusher.give()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed != nil {
+		return nil
+	}
+	err := l.closeFiles()
+	l.closed = ErrClosed
+	l.down.Store(true)
+	l.forgetFiles()
+	return l.directory.failed(err)
+}
+
+func (l *Log) closeFiles() error {
+	if l.end.Load() != l.flusher.recoveryPoint.Load() { // appended between the flush and the lock
+		if err := l.syncRecords(); err != nil {
+			return err
+		}
+		l.flusher.recoveryPoint.Store(l.end.Load())
+	}
+	if err := l.takeSnapshot(&l.producer, true); err != nil {
+		return err
+	}
+	s := l.active.Load()
+	if !s.sized {
+		return nil // nothing was appended since it was opened; its files are trimmed
+	}
+	if err := l.seal(s); err != nil {
+		return err
+	}
+	if err := l.syncIndexes(s); err != nil {
+		return err
+	}
+	return l.engine.fs.SyncDir(l.path)
+}
+
+// abandon makes the log unusable without writing anything.
+func (l *Log) abandon(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed == nil {
+		l.closed = why
+	}
+	l.down.Store(true)
+	l.forgetFiles()
+}
+
+func (l *Log) forgetFiles() {
+	for _, s := range l.segments {
+		l.engine.files.forget(s.handle)
+	}
+}

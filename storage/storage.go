@@ -111,7 +111,8 @@ type Options struct {
 	NoBackground bool
 	// BrokerEpoch is asked at a clean stop for the marker; nil: −1.
 	BrokerEpoch func() int64
-	// Events receives what happened, possibly from many goroutines at once, never under a lock of storage. nil: dropped.
+	// Events receives what happened, possibly from many goroutines at once and under locks of storage: it must return soon and must not
+	// call into storage. nil: dropped.
 	Events func(Event)
 }
 
@@ -177,6 +178,8 @@ type AppendOptions struct {
 	Origin      Origin
 	// DeferFlush: do not wait for the fsync that FlushMessages demands; the caller calls Flush(info.FlushEnd) before it answers.
 	DeferFlush bool
+	// TransactionVersion is that of the transaction an end marker ends (KIP-890); 2 demands that the marker's epoch is higher.
+	TransactionVersion int16
 }
 
 // AppendInfo tells what an append did.
