@@ -89,7 +89,7 @@ func brokerRowsContinued() []row {
 		{"controller.quorum.fetch.max.bytes", TypeInt, "1048576", "[1,...]", "low", ReadOnly, NoEffect, "Max bytes per metadata-log Fetch."},
 		{"metrics.num.samples", TypeInt, "2", "[1,...]", "low", ReadOnly, NoEffect, "Samples per rate/avg metric."},
 		{"metrics.sample.window.ms", TypeLong, "30000", "[1,...]", "low", ReadOnly, NoEffect, "Length of one metric sample."},
-		{"metric.reporters", TypeList, "org.apache.kafka.common.metrics.JmxReporter", "", "low", ClusterWide, Honoured, "Kafka metrics reporter classes (JVM)."},
+		{"metric.reporters", TypeList, "org.apache.kafka.common.metrics.JmxReporter", "", "low", ClusterWide, NoEffect, "Kafka metrics reporter classes (JVM)."},
 		{"metrics.recording.level", TypeString, "INFO", "", "low", ReadOnly, NoEffect, "Verbosity of metrics: INFO, DEBUG, TRACE."},
 		{"kafka.metrics.reporters", TypeList, "", "", "low", ReadOnly, NoEffect, "Yammer metric reporter classes (JVM)."},
 		{"kafka.metrics.polling.interval.secs", TypeInt, "10", "[1,...]", "low", ReadOnly, NoEffect, "Poll period for Yammer metric reporters."},
