@@ -96,7 +96,7 @@ func (p *Partition) Read(request *ReadRequest, result *ReadResult) error {
 		}
 		result.Diverging = diverging
 	}
-	if request.Offset < startOffset || request.Offset > end {
+	if request.Offset < startOffset || request.Offset > end && !result.Diverging {
 		result.Diverging = false
 		return kerr.OffsetOutOfRange
 	}

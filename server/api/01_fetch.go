@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/replica"
+	"ottla/storage"
 )
 
 // longestFetchWait bounds max.wait: who asks for more is answered empty then.
@@ -252,12 +253,15 @@ func (f *fetchRound) limits() {
 	f.minBytes = int64(min(int(f.body.MinBytes), f.maxBytes))
 }
 
+// nothingRead is the result of a partition that was not read.
+var nothingRead = replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+
 // resolve finds the partitions. A handle is kept over the session's rounds
 // until its topic is deleted.
 func (f *fetchRound) resolve(replicaID int32) {
 	f.interesting = 0
 	for p := f.order.first; p != nil; p = p.next {
-		p.result, p.failure = replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}, nil
+		p.result, p.failure, p.refused = nothingRead, nil, nil
 		if replicaID >= 0 {
 			p.handle, p.failure = nil, f.refuseReplica(p)
 			continue
@@ -267,6 +271,9 @@ func (f *fetchRound) resolve(replicaID int32) {
 		}
 		if p.failure == nil {
 			f.interesting++
+		} else if p.failure != kerr.InconsistentTopicID {
+			// So Kafka answers where it did not come to reading.
+			p.result.Aborted = []storage.AbortedTransaction{}
 		}
 	}
 }
@@ -311,6 +318,7 @@ func (f *fetchRound) refuseReplica(p *fetchPartition) *kerr.Error {
 	if failure != nil {
 		return failure
 	}
+	p.refused = handle
 	if _, epoch := handle.Leader(); p.leaderEpoch >= 0 {
 		if p.leaderEpoch < epoch {
 			return kerr.FencedLeaderEpoch
@@ -478,7 +486,7 @@ func (f *fetchRound) settle() {
 		f.session.cancel()
 		return
 	}
-	f.handler.sessions.release(f.session)
+	f.handler.sessions.release(f.session, !f.opened)
 }
 
 func (f *fetchRound) releaseRegions() {

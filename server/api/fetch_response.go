@@ -253,11 +253,17 @@ func (r *fetchResponse) appendAborted(dst []byte, aborted []storage.AbortedTrans
 
 // appendPartitionTags writes where the logs part (tag 0) and who leads (tag 1).
 func (r *fetchResponse) appendPartitionTags(dst []byte, f *fetchRound, p *fetchPartition) []byte {
-	leads := r.version >= 16 && p.handle != nil && (p.failure == kerr.NotLeaderForPartition || p.failure == kerr.FencedLeaderEpoch)
+	handle := p.handle
+	if handle == nil {
+		handle = p.refused
+	}
+	leads := r.version >= 16 && handle != nil && (p.failure == kerr.NotLeaderForPartition || p.failure == kerr.FencedLeaderEpoch)
 	leader, epoch := int32(-1), int32(-1)
 	if leads {
-		leader, epoch = p.handle.Leader()
-		r.addBroker(f, leader)
+		leader, epoch = handle.Leader()
+		if p.refused == nil {
+			r.addBroker(f, leader)
+		}
 		leads = leader != -1 || epoch != -1
 	}
 	tags := byte(0)

@@ -53,8 +53,11 @@ type fetchPartition struct {
 	highWatermark  int64
 	logStartOffset int64
 
-	// handle is the partition, nil while it is unknown.
-	handle       *replica.Partition
+	// handle is the partition, nil while it is unknown or refused is set.
+	handle *replica.Partition
+	// refused is the partition that someone who is no replica of it wanted to
+	// fetch as one.
+	refused      *replica.Partition
 	registration replica.Registration
 	result       replica.ReadResult
 	failure      *kerr.Error
@@ -174,13 +177,14 @@ func (s *fetchSession) owned(request *Request) bool {
 	return s.connection == request.ConnectionID && s.principal == request.Principal
 }
 
-// release ends the use of a session. One without partitions is closed.
-func (c *fetchSessions) release(session *fetchSession) {
+// release ends the use of a session. One that was resumed and has no partitions
+// left is closed.
+func (c *fetchSessions) release(session *fetchSession, resumed bool) {
 	c.lock.Lock()
 	session.busy = false
 	session.lastUsed = c.now()
 	session.size = len(session.partitions)
-	if session.size == 0 {
+	if session.size == 0 && resumed {
 		c.remove(session)
 	}
 	removed := session.removed

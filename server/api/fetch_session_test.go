@@ -52,7 +52,7 @@ func TestSessionCacheAgainstModel(t *testing.T) {
 					t.Fatalf("session %d, but there is room: %v", id, makeRoom)
 				}
 				if id != 0 {
-					cache.release(session)
+					cache.release(session, false)
 					model = append(model, modelSession{id, asker.ConnectionID, size, 1, now, now})
 				}
 			},
@@ -73,7 +73,7 @@ func TestSessionCacheAgainstModel(t *testing.T) {
 					t.Fatal(failure)
 				default:
 					session.epoch = nextSessionEpoch(session.epoch)
-					cache.release(session)
+					cache.release(session, true)
 					m.epoch, m.used = m.epoch+1, now
 				}
 			},
@@ -136,7 +136,7 @@ func TestSessionsOfEndedConnectionsGo(t *testing.T) {
 		if cache.create(session) == 0 {
 			t.Fatalf("no slot for session %d", i)
 		}
-		cache.release(session)
+		cache.release(session, false)
 		cancel()
 	}
 	if n := len(cache.sessions); n > 2*sessionSweep {
@@ -151,7 +151,7 @@ func TestOneConnectionHoldsFewSessions(t *testing.T) {
 	for range 2 * sessionsPerConnection {
 		session := &fetchSession{connection: 1, connected: context.Background(), partitions: map[fetchKey]*fetchPartition{{}: {}}, busy: true}
 		ids = append(ids, cache.create(session))
-		cache.release(session)
+		cache.release(session, false)
 	}
 	for i, id := range ids {
 		if kept := cache.sessions[id] != nil; kept != (i >= sessionsPerConnection) {

@@ -23,6 +23,8 @@ func dataTopics() []dataTopic {
 		{"faulty", 1, keep},
 		{"stamped", 1, also("message.timestamp.type", "LogAppendTime")},
 		{"compact", 1, also("cleanup.policy", "compact")},
+		{"horizon", 1, keep},
+		{"attributed", 1, keep},
 		{"small", 1, also("max.message.bytes", "200")},
 		{"timely", 1, also("message.timestamp.before.max.ms", "1000")},
 		{"segmented", 1, map[string]string{"retention.ms": "-1", "segment.bytes": "1048576", "max.message.bytes": "3000000"}},
@@ -162,7 +164,7 @@ func badBatches() []struct {
 		{name: "81 compression 5", topic: "faulty", bytes: batch(func(b *testBatch) { b.attributes = 5 }), differs: wellKnown, code: 76},
 		{name: "82 zstd before v7", topic: "faulty", bytes: batch(func(b *testBatch) { b.attributes = 4 }), version: 6},
 		{name: "83 attribute bit 8", topic: "small", bytes: batch(func(b *testBatch) { b.attributes = 0x100 })},
-		{name: "84 delete horizon", topic: "faulty", bytes: batch(func(b *testBatch) { b.attributes = 0x40 }), differs: "a client has no delete horizon", code: 87},
+		{name: "84 delete horizon", topic: "horizon", bytes: batch(func(b *testBatch) { b.attributes = 0x40 }), differs: "a client has no delete horizon", code: 87},
 		{name: "85 timestamp type bit", topic: "small", bytes: batch(func(b *testBatch) { b.attributes = 0x08 })},
 		{name: "85 timestamp type bit, no timestamp", topic: "stamped", bytes: batch(func(b *testBatch) { b.attributes = 0x08 })},
 		{name: "86 timestamp too late", topic: "faulty", bytes: batch(func(b *testBatch) { b.timestamp = 4e12 })},
@@ -174,7 +176,7 @@ func badBatches() []struct {
 		{name: "101 header count negative", topic: "faulty", bytes: batch(func(b *testBatch) { b.body = []byte{0x0e, 0, 0, 0, 1, 2, 'v', 1} })},
 		{name: "102 bytes after the last record", topic: "faulty", bytes: batch(func(b *testBatch) { b.body = append(testRecord(0, 0, "k", "v"), 0, 0) })},
 		{name: "103 garbage for gzip", topic: "faulty", bytes: batch(func(b *testBatch) { b.attributes = 1 }), differs: wellKnown, code: 2},
-		{name: "108 record with attributes", topic: "faulty", bytes: batch(func(b *testBatch) { b.body = []byte{0x0e, 1, 0, 0, 1, 2, 'v', 0} })},
+		{name: "108 record with attributes", topic: "attributed", bytes: batch(func(b *testBatch) { b.body = []byte{0x0e, 1, 0, 0, 1, 2, 'v', 0} })},
 	}
 }
 
