@@ -158,10 +158,12 @@ func (c *Config) brokerSynonyms(dynamic Dynamic, name string, synonyms []string,
 	add(SourceDynamicDefaultBroker, func(key string) (string, bool) { v, ok := dynamic.Default[key]; return v, ok })
 	add(SourceStaticBroker, func(key string) (string, bool) { s, ok := c.source.settings[key]; return s.raw, ok })
 	add(SourceDefault, func(key string) (string, bool) {
-		if d, ok := Brokers().Lookup(key); ok && d.Default != nil && d.Mode != DynamicOnly {
-			return *d.Default, true
+		d, ok := Brokers().Lookup(key)
+		if !ok || d.Default == nil || d.Mode == DynamicOnly {
+			return "", false
 		}
-		return "", false
+		_, set := c.source.settings[key]
+		return *d.Default, !d.Required || !set // Kafka has no default for what it requires
 	})
 	at := slices.IndexFunc(list, func(s Synonym) bool { return s.Name == name })
 	if at < 0 {

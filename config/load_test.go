@@ -310,3 +310,7 @@ func TestProviders(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func splitLines(text string) []string { return strings.Split(text, "\n") }
+
+func joinLines(lines []string) string { return strings.Join(lines, "\n") }
