@@ -177,13 +177,14 @@ func (m *machine) newValue(operation kmsg.IncrementalAlterConfigsRequestResource
 	default:
 		return nil, failure(kerr.InvalidRequest, "Unknown operations type "+strconv.Itoa(int(operation.Op)))
 	}
-	entries := m.Configs.DescribeTopic(config.Dynamic{}, nil, []string{operation.Name})
-	if len(entries) != 1 || entries[0].Type != config.TypeList {
+	definition, known := config.Topics().Lookup(operation.Name)
+	if !known || definition.Type != config.TypeList {
 		return nil, failure(kerr.InvalidConfig, "Can't "+operation.Op.String()+" to key "+operation.Name+" because its type is not LIST.")
 	}
 	old, ok := existing[operation.Name]
-	if !ok {
-		old = defaultOf(entries[0])
+	if !ok && definition.Default != nil {
+		// What the key has by itself, whatever the broker says.
+		old = *definition.Default
 	}
 	values := slices.DeleteFunc(strings.Split(old, ","), func(value string) bool { return value == "" })
 	for _, value := range splitAsJava(*operation.Value) {
@@ -196,19 +197,6 @@ func (m *machine) newValue(operation kmsg.IncrementalAlterConfigsRequestResource
 		}
 	}
 	return new(strings.Join(values, ",")), nil
-}
-
-// defaultOf is the value that a key has by itself, whatever the broker says.
-func defaultOf(entry config.Entry) string {
-	for _, synonym := range entry.Synonyms {
-		if synonym.Source == config.SourceDefault && synonym.Value != nil {
-			return *synonym.Value
-		}
-	}
-	if entry.Source == config.SourceDefault && entry.Value != nil {
-		return *entry.Value
-	}
-	return ""
 }
 
 // splitAsJava splits at commas and leaves out what is empty at the end, except

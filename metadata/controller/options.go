@@ -12,7 +12,7 @@ import (
 type TopicConfigs interface {
 	// ParseTopic checks the configurations a topic is to have; the error is a
 	// *config.InvalidError.
-	ParseTopic(existing, topic map[string]string) error
+	ParseTopic(existing map[string]string, topic map[string]*string) error
 	// DescribeTopic gives the entries of a topic with these configurations.
 	DescribeTopic(dynamic config.Dynamic, topic map[string]string, keys []string) []config.Entry
 	// TopicConfig gives the same, typed.

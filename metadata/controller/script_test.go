@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,13 +25,13 @@ var rewrite = flag.Bool("rewrite", false, "write what the scripts give into test
 // fewConfigs knows enough of topics' configurations for tests of the machine.
 type fewConfigs struct{}
 
-func (fewConfigs) ParseTopic(_, topic map[string]string) error {
-	for _, key := range sortedKeys(topic) {
+func (fewConfigs) ParseTopic(_ map[string]string, topic map[string]*string) error {
+	for _, key := range slices.Sorted(maps.Keys(topic)) {
 		switch key {
 		case "cleanup.policy", "unclean.leader.election.enable", "compression.type", "leader.replication.throttled.replicas":
 		case "retention.ms", "min.insync.replicas", "segment.bytes":
-			if _, err := strconv.ParseInt(topic[key], 10, 64); err != nil {
-				return &config.InvalidError{Message: "Invalid value " + topic[key] + " for configuration " + key + ": Not a number"}
+			if _, err := strconv.ParseInt(*topic[key], 10, 64); err != nil {
+				return &config.InvalidError{Message: "Invalid value " + *topic[key] + " for configuration " + key + ": Not a number"}
 			}
 		default:
 			return &config.InvalidError{Message: "Unknown topic config name: " + key}

@@ -158,7 +158,9 @@ func creationConfigs(topic *kmsg.CreateTopicsRequestTopic) (map[string]string, e
 
 // checkTopicConfigs has the configurations checked that a topic is to have.
 func (m *machine) checkTopicConfigs(existing, configs map[string]string) error {
-	for _, value := range configs {
+	wanted := make(map[string]*string, len(configs))
+	for key, value := range configs {
+		wanted[key] = &value
 		if lengthInUTF16(value) > maxConfigLength {
 			return failure(kerr.InvalidConfig, "The configuration value cannot be added because it exceeds the maximum value size of 32767 bytes.")
 		}
@@ -167,7 +169,7 @@ func (m *machine) checkTopicConfigs(existing, configs map[string]string) error {
 		return nil
 	}
 	var invalid *config.InvalidError
-	if err := m.Configs.ParseTopic(existing, configs); errors.As(err, &invalid) {
+	if err := m.Configs.ParseTopic(existing, wanted); errors.As(err, &invalid) {
 		return failure(kerr.InvalidConfig, invalid.Message)
 	} else if err != nil {
 		return failure(kerr.InvalidConfig, err.Error())
@@ -277,6 +279,9 @@ func (m *machine) createdConfigs(configs map[string]string) []kmsg.CreateTopicsR
 		told[i] = kmsg.NewCreateTopicsResponseTopicConfig()
 		told[i].Name, told[i].Value, told[i].ReadOnly = entry.Name, entry.Value, entry.ReadOnly
 		told[i].Source, told[i].IsSensitive = int8(entry.Source), entry.Sensitive
+		if raw, ok := configs[entry.Name]; ok && !entry.Sensitive {
+			told[i].Value = &raw // as the client wrote it
+		}
 	}
 	return told
 }

@@ -170,7 +170,7 @@ func (d *describer) entry(entry *config.Entry) kmsg.DescribeConfigsResponseResou
 			told.ConfigSynonyms = append(told.ConfigSynonyms, s)
 		}
 	}
-	if d.request.IncludeDocumentation {
+	if d.request.IncludeDocumentation && entry.Documentation != "" {
 		told.Documentation = &entry.Documentation
 	}
 	return told
