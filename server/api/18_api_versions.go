@@ -106,22 +106,3 @@ func softwareName(name string) bool {
 	}
 	return name != ""
 }
-
-// servedFeatures are the features whose APIs are served. The others keep their
-// levels in the metadata, and clients hear nothing of them.
-func servedFeatures() map[string]VersionRange {
-	return map[string]VersionRange{"metadata.version": {Min: 7, Max: 30}}
-}
-
-// FeaturesOf tells of the features whose APIs are served, at the levels that
-// the cluster has now.
-func FeaturesOf(cluster Cluster) func() Features {
-	return func() Features {
-		image := cluster.Image()
-		features := Features{Supported: servedFeatures(), Finalized: make(map[string]int16), Epoch: image.Offset()}
-		for name := range features.Supported {
-			features.Finalized[name] = image.Feature(name)
-		}
-		return features
-	}
-}

@@ -66,7 +66,7 @@ func newNode(t testing.TB, overrides ...string) *node {
 	}
 	n.handlers = Handlers{
 		kmsg.Metadata:                Metadata(n.controller, creator),
-		kmsg.ApiVersions:             ApiVersions(allAPIs, FeaturesOf(n.controller)),
+		kmsg.ApiVersions:             ApiVersions(allAPIs, n.features),
 		kmsg.CreateTopics:            CreateTopics(n.controller),
 		kmsg.DeleteTopics:            DeleteTopics(n.controller),
 		kmsg.DescribeConfigs:         DescribeConfigs(n.controller, c, c.NodeID),
@@ -122,31 +122,18 @@ func (n *node) handle(request *Request, into kmsg.Response) (kmsg.Response, erro
 	return into, nil
 }
 
-// differences are the steps where an answer is meant to differ from Kafka's, and
-// why; the rest of such an answer is not compared.
-var differences = map[string]string{
-	"api versions": "features are shown only where their APIs are served",
-}
-
-// TestApiVersionsShowServedFeaturesAlone is what stands in for that comparison.
-func TestApiVersionsShowServedFeaturesAlone(t *testing.T) {
-	n := newNode(t)
-	for v := int16(0); v <= 4; v++ {
-		request := kmsg.NewPtrApiVersionsRequest()
-		request.Version, request.ClientSoftwareName, request.ClientSoftwareVersion = v, "a", "1"
-		response, err := n.ask(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := response.(*kmsg.ApiVersionsResponse)
-		if len(r.ApiKeys) != len(allAPIs("")) || !slices.IsSortedFunc(r.ApiKeys, func(a, b kmsg.ApiVersionsResponseApiKey) int { return int(a.ApiKey - b.ApiKey) }) {
-			t.Errorf("v%d: %d APIs", v, len(r.ApiKeys))
-		}
-		wantFeatures := v >= 3
-		if got := len(r.SupportedFeatures) == 1 && len(r.FinalizedFeatures) == 1 && r.FinalizedFeatures[0].MaxVersionLevel == 30; got != wantFeatures {
-			t.Errorf("v%d: supported %v, finalized %v", v, r.SupportedFeatures, r.FinalizedFeatures)
-		}
+// features is what Apache Kafka 4.3 says of features.
+func (n *node) features() Features {
+	image := n.controller.Image()
+	features := Features{Supported: make(map[string]VersionRange), Finalized: map[string]int16{"kraft.version": 1}, Epoch: image.Offset()}
+	broker, _ := image.Broker(n.config.NodeID)
+	for name, levels := range broker.Features {
+		features.Supported[name] = VersionRange{levels.Min, levels.Max}
 	}
+	for name, level := range image.Features() {
+		features.Finalized[name] = level
+	}
+	return features
 }
 
 // TestAnswersAsKafka asks what Apache Kafka was asked and compares the answers.
@@ -166,9 +153,6 @@ func TestAnswersAsKafka(t *testing.T) {
 		t.Fatalf("%d answers, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if differences[want[i].Step] != "" {
-			continue
-		}
 		wantText, gotText := answerText(t, want[i]), answerText(t, got[i])
 		if wantText != gotText {
 			t.Errorf("%s v%d:\nKafka %s\nours  %s", want[i].Step, want[i].Version, around(wantText, gotText), around(gotText, wantText))
