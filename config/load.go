@@ -22,20 +22,17 @@ type Options struct {
 
 // Warning is one line for the log: a key that is unknown, not honoured, or whose value was changed.
 type Warning struct {
-	Key     string
-	Line    int // of the file, 0 if it does not come from there
-	Message string
+	Key     string // "" where it is about several
+	Line    int    // of the file, 0 if it does not come from there
+	Message string // in one line, with the key
 }
 
-// String is the warning in one line.
+// String is the warning in one line, with the line of the file.
 func (w Warning) String() string {
-	switch {
-	case w.Key == "":
+	if w.Line == 0 {
 		return w.Message
-	case w.Line == 0:
-		return printable(w.Key) + ": " + w.Message
 	}
-	return fmt.Sprintf("line %d: %s: %s", w.Line, printable(w.Key), w.Message)
+	return fmt.Sprintf("line %d: %s", w.Line, w.Message)
 }
 
 // Error is a configuration with which the server does not start.

@@ -41,7 +41,7 @@ func resolveProviders(settings map[string]setting, environment []string) ([]Warn
 			p := providers[part[1]]
 			if p == nil {
 				warnings = append(warnings, Warning{Key: key, Line: s.line, Message: fmt.Sprintf(
-					"%s is taken as it stands: config.providers does not name %s", printable(text), printable(part[1]))})
+					"%s: %s is taken as it stands: config.providers does not name %s", key, printable(text), printable(part[1]))})
 				return text
 			}
 			value, ok, err := p.get(part[2], part[3])

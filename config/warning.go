@@ -19,7 +19,7 @@ func (c *Config) warnings() []Warning {
 			zookeeper = true
 		}
 		if message := c.warning(key, s); message != "" {
-			warnings = append(warnings, Warning{Key: key, Line: s.line, Message: message})
+			warnings = append(warnings, Warning{Key: key, Line: s.line, Message: printable(key) + ": " + message})
 		}
 	}
 	return warnings
