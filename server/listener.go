@@ -36,7 +36,7 @@ func (n *network) serve(handlers api.Handlers) {
 	n.lock.Lock()
 	defer n.lock.Unlock()
 	for _, l := range n.listeners {
-		l.handlers = handlersFor(handlers, l.kind)
+		l.handlers = byKey(servedOn(handlers, l.kind))
 		n.goroutines.Add(1)
 		go n.accept(l)
 	}

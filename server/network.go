@@ -291,20 +291,11 @@ func (n *network) drain(ctx context.Context) {
 	<-done
 }
 
-// handlersFor are the handlers that a kind of listener serves, by key.
-func handlersFor(handlers api.Handlers, kind protocol.Listeners) []api.Handler {
-	var table []api.Handler
-	for row := range protocol.APIs() {
-		for int(row.Key) >= len(table) {
-			table = append(table, nil)
-		}
-		if row.Listeners.Has(kind) {
-			for key, handler := range handlers {
-				if int16(key) == row.Key {
-					table[row.Key] = handler
-				}
-			}
-		}
+// byKey is a dispatch table as connections use it.
+func byKey(handlers api.Handlers) []api.Handler {
+	table := make([]api.Handler, protocol.MaxKey+1)
+	for key, handler := range handlers {
+		table[key] = handler
 	}
 	return table
 }

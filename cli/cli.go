@@ -1,0 +1,77 @@
+// Package cli is the command line: a table of verbs, each in a file of its own.
+//
+// A verb parses its own arguments and returns the exit status: 0 done, 1 failed,
+// 2 misused. Nothing here is shared between verbs but what they print to, and
+// the package keeps no state.
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Version is the version of this program.
+const Version = "0.1.0"
+
+// The exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitMisuse = 2
+)
+
+// Environment is what a verb may touch of the process.
+type Environment struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Variables are the environment's, as os.Environ gives them.
+	Variables []string
+}
+
+// verb is one row of the table.
+type verb struct {
+	name string
+	// arguments is what follows the name in the usage.
+	arguments string
+	summary   string
+	run       func(environment Environment, arguments []string) int
+}
+
+// verbs is the table, in the order of the usage.
+func verbs() []verb {
+	return []verb{
+		{"start", "[FILE] [options]", "start a server with the properties of FILE", start},
+		{"version", "", "print the version", version},
+	}
+}
+
+// Run runs the verb that the arguments name and returns the exit status.
+func Run(arguments []string, environment Environment) int {
+	if len(arguments) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, arguments[0]) {
+		fmt.Fprint(environment.Stdout, usage())
+		return exitDone
+	}
+	name := arguments[0]
+	if name == "--version" {
+		name = "version"
+	}
+	table := verbs()
+	i := slices.IndexFunc(table, func(v verb) bool { return v.name == name })
+	if i < 0 {
+		fmt.Fprintf(environment.Stderr, "ottla: there is no %q\n\n%s", name, usage())
+		return exitMisuse
+	}
+	return table[i].run(environment, arguments[1:])
+}
+
+func usage() string {
+	var text strings.Builder
+	text.WriteString("Ottla is a Kafka server.\n\nUsage:\n")
+	for _, v := range verbs() {
+		fmt.Fprintf(&text, "  %-32s%s\n", strings.TrimSpace("ottla "+v.name+" "+v.arguments), v.summary)
+	}
+	text.WriteString("\n\"ottla start\" alone keeps its data in ./data and listens on localhost:9092.\n\"ottla start --help\" lists the options.\n")
+	return text.String()
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"context"
+	"math"
+	"sync"
+
+	"ottla/protocol/record"
+	"ottla/replica"
+	"ottla/storage"
+)
+
+// shardLog is the log of a coordinator's shard: one partition, in the leader
+// epoch that the shard was started for.
+type shardLog struct {
+	partition *replica.Partition
+	epoch     int32
+	// ctx ends the waits for the high watermark, which waiting counts.
+	ctx     context.Context
+	waiting *sync.WaitGroup
+}
+
+// Append appends a batch of the coordinator.
+func (l *shardLog) Append(batch []byte) (int64, error) {
+	info, err := l.partition.Append(batch, replica.AppendRequest{Acks: replica.AcksAll, LeaderEpoch: l.epoch, Origin: storage.OriginCoordinator})
+	if err != nil {
+		return 0, err
+	}
+	return info.LastOffset + 1, nil
+}
+
+// Read reads whole batches, to the log's end.
+func (l *shardLog) Read(offset int64, maxBytes int) ([]byte, error) {
+	var result replica.ReadResult
+	err := l.partition.Read(&replica.ReadRequest{
+		Offset: offset, MaxBytes: maxBytes, MinOneMessage: true, Isolation: replica.ReadLogEnd,
+		LeaderEpoch: l.epoch, LastFetchedEpoch: replica.NoLeaderEpoch,
+	}, &result)
+	defer result.Region.Release()
+	if err != nil || result.Region.Len() == 0 {
+		return nil, err
+	}
+	bytes := make([]byte, result.Region.Len())
+	if err := result.Region.ReadAll(bytes); err != nil {
+		return nil, err
+	}
+	return wholeBatches(bytes), nil
+}
+
+// wholeBatches cuts off a last batch that is not whole.
+func wholeBatches(bytes []byte) []byte {
+	whole := 0
+	for rest := bytes; len(rest) > 0; {
+		batch, next, err := record.Next(rest)
+		if err != nil {
+			break
+		}
+		whole += len(batch)
+		rest = next
+	}
+	return bytes[:whole]
+}
+
+// StartOffset is the log start offset.
+func (l *shardLog) StartOffset() int64 { return l.partition.LogStartOffset() }
+
+// EndOffset is the log end offset.
+func (l *shardLog) EndOffset() int64 { return l.partition.LogEndOffset() }
+
+// MaxBatchBytes is the topic's max.message.bytes.
+func (l *shardLog) MaxBatchBytes() int {
+	if config := l.partition.Config(); config != nil {
+		return int(config.Log.MaxMessageBytes)
+	}
+	return 0
+}
+
+// WhenCommitted calls notify once the high watermark has reached end. With one
+// replica it has, as a rule, before this is asked.
+func (l *shardLog) WhenCommitted(end int64, notify func()) bool {
+	if l.partition.HighWatermark() >= end {
+		return false
+	}
+	l.waiting.Add(1)
+	go func() {
+		defer l.waiting.Done()
+		waiter := replica.NewWaiter()
+		var registration replica.Registration
+		defer registration.Cancel()
+		for {
+			waiter.Arm(1)
+			waiter.Register(&registration, l.partition)
+			if l.partition.HighWatermark() >= end {
+				notify()
+				return
+			}
+			if !waiter.Sleep(l.ctx, math.MaxInt64, 0) {
+				return
+			}
+		}
+	}()
+	return true
+}
