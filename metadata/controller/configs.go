@@ -175,7 +175,7 @@ func (m *machine) newValue(operation kmsg.IncrementalAlterConfigsRequestResource
 		return nil, nil
 	case kmsg.IncrementalAlterConfigOpAppend, kmsg.IncrementalAlterConfigOpSubtract:
 	default:
-		return nil, failure(kerr.InvalidRequest, "Unknown operations type "+strconv.Itoa(int(operation.Op)))
+		return nil, plain(kerr.UnknownServerError) // as Kafka, which has no answer to it
 	}
 	definition, known := config.Topics().Lookup(operation.Name)
 	if !known || definition.Type != config.TypeList {

@@ -66,7 +66,7 @@ func metadataOfTopics(request *Request, image *metadata.Image, creator TopicCrea
 	body := request.Body.(*kmsg.MetadataRequest)
 	answer := &metadataAnswer{body, body.ResponseKind().(*kmsg.MetadataResponse), image, request.Listener}
 	all := body.Topics == nil || body.Version == 0 && len(body.Topics) == 0
-	if !all && answer.refuseBeforeIDs() {
+	if !all && answer.refuseNameless() {
 		return answer.response
 	}
 	answer.addBrokers()
@@ -87,22 +87,27 @@ func metadataOfTopics(request *Request, image *metadata.Image, creator TopicCrea
 	return answer.response
 }
 
-// refuseBeforeIDs answers a request that names no topic, or names one by its
-// id, in a version that knows no ids, as Kafka does: error 42 for every topic.
-func (a *metadataAnswer) refuseBeforeIDs() bool {
-	if a.request.Version >= 12 {
-		return false
-	}
-	bad := false
+// refuseNameless answers a request that names no topic, or names one by its id
+// in a version that knows no ids, as Kafka does: one error for every topic.
+func (a *metadataAnswer) refuseNameless() bool {
+	nameless, byID := false, false
 	for _, topic := range a.request.Topics {
-		bad = bad || topic.Topic == nil || topic.TopicID != [16]byte{}
+		nameless = nameless || topic.Topic == nil
+		byID = byID || topic.TopicID != [16]byte{}
 	}
-	if !bad {
+	refusal := kerr.InvalidRequest
+	if a.request.Version >= 12 {
+		// Ids make names unimportant. Without them Kafka has no answer to a topic
+		// without a name.
+		refusal, nameless, byID = kerr.UnknownServerError, nameless && !byID, false
+	}
+	if !nameless && !byID {
 		return false
 	}
+	a.response.ErrorCode = refusal.Code // sent from v13 on
 	for _, asked := range a.request.Topics {
 		topic := kmsg.NewMetadataResponseTopic()
-		topic.ErrorCode, topic.TopicID = kerr.InvalidRequest.Code, asked.TopicID
+		topic.ErrorCode, topic.TopicID = refusal.Code, asked.TopicID
 		topic.Topic = kmsg.StringPtr("")
 		if asked.Topic != nil {
 			topic.Topic = asked.Topic

@@ -94,6 +94,7 @@ func createBadSteps() []step {
 		create("bad config min in sync", false, newTopic("bad-isr", 1, 1, "min.insync.replicas", "0")),
 		create("bad config ratio", false, newTopic("bad-ratio", 1, 1, "min.cleanable.dirty.ratio", "2")),
 		create("bad config lag", false, newTopic("bad-lag", 1, 1, "min.compaction.lag.ms", "10", "max.compaction.lag.ms", "5")),
+		create("bad config throttle", false, newTopic("bad-throttle", 1, 1, "leader.replication.throttled.replicas", "zz")),
 		create("remote storage", false, newTopic("remote", 1, 1, "remote.storage.enable", "true")),
 		create("empty policy", false, newTopic("empty-policy", 1, 1, "cleanup.policy", "")),
 	}
@@ -141,6 +142,17 @@ func metadataSteps() []step {
 		{name: "41 metadata with a null name", versions: versions(10, 11), build: metadataByID(true, func(map[string][16]byte) [][16]byte {
 			return [][16]byte{{}}
 		})},
+		{name: "metadata by name and by id", versions: versions(12, 13), build: fixed(func() *kmsg.MetadataRequest {
+			r := metadataOf("plain7")()
+			r.Topics = append(r.Topics, kmsg.MetadataRequestTopic{TopicID: [16]byte{1, 2, 3}},
+				kmsg.MetadataRequestTopic{Topic: kmsg.StringPtr("plain6"), TopicID: [16]byte{1, 2, 3, 4}})
+			return r
+		})},
+		{name: "metadata by neither name nor id", versions: versions(12, 13), build: fixed(func() *kmsg.MetadataRequest {
+			r := metadataOf("plain7")()
+			r.Topics = append(r.Topics, kmsg.NewMetadataRequestTopic())
+			return r
+		})},
 		{name: "metadata that creates", versions: []int16{13}, build: fixed(creating("automatic", "..", "plain7"))},
 		{name: "metadata of what it created", versions: []int16{13}, build: fixed(metadataOf("automatic"))},
 		{name: "metadata that creates an internal topic", versions: []int16{13}, build: fixed(creating("__consumer_offsets"))},
@@ -174,6 +186,7 @@ func partitionSteps() []step {
 			grow("plain2", 5), grow("plain3", 2), grow("not-there", 2), grow("plain4", 5, []int32{1}), grow("plain5", 4, []int32{9}),
 			grow("plain6", 4, []int32{1, 1}), grow("plain7", 4, []int32{})))},
 		{name: "grow twice", versions: []int16{3}, build: fixed(morePartitions(false, grow("plain4", 5), grow("plain4", 6)))},
+		{name: "grow two, one twice", versions: []int16{3}, build: fixed(morePartitions(true, grow("plain5", 5), grow("plain4", 5), grow("plain4", 6)))},
 		{name: "grow to negative", versions: []int16{3}, build: fixed(morePartitions(false, grow("plain4", -1), grow("plain5", 0)))},
 	}
 }
@@ -205,6 +218,8 @@ func alterBadSteps() []step {
 		"alter an unknown topic":   {change(topic, "not-there", setOp, "retention.ms", "5")},
 		"alter an invalid topic":   {change(topic, "a/b", setOp, "retention.ms", "5")},
 		"alter the empty topic":    {change(topic, "", setOp, "retention.ms", "5")},
+		"append nothing":           {change(topic, "plain4", appendOp, "cleanup.policy", "")},
+		"an unknown operation":     {change(topic, "plain4", 9, "retention.ms", "5")},
 		"append to a number":       {change(topic, "plain4", appendOp, "retention.ms", "5")},
 		"subtract from a number":   {change(topic, "plain4", subtractOp, "retention.ms", "5")},
 		"append to an unknown key": {change(topic, "plain4", appendOp, "no.such.key", "5")},
@@ -215,7 +230,7 @@ func alterBadSteps() []step {
 		"alter with a bad value":   {change(topic, "plain4", setOp, "min.insync.replicas", "0")},
 	}
 	names := []string{"58 alter the same twice", "alter one key twice", "alter to null", "alter an unknown key", "alter an unknown topic",
-		"alter an invalid topic", "alter the empty topic", "append to a number", "subtract from a number", "append to an unknown key",
+		"alter an invalid topic", "alter the empty topic", "append nothing", "an unknown operation", "append to a number", "subtract from a number", "append to an unknown key",
 		"alter an unknown kind", "alter kind 0", "alter a bad broker", "alter another broker", "alter with a bad value"}
 	var steps []step
 	for _, name := range names {
@@ -235,6 +250,10 @@ func describeSteps() []step {
 		{name: "configs of the broker by key", versions: []int16{4}, build: fixed(describe(true, configsOf(broker, "1", "log.retention.ms", "num.partitions", "node.id")))},
 		{name: "configs of all brokers", versions: []int16{4}, build: fixed(describe(true, configsOf(broker, "")))},
 		{name: "configs of other brokers", versions: []int16{4}, build: fixed(describe(false, configsOf(broker, "77"), configsOf(broker, "x"), configsOf(broker, "-1")))},
+		{name: "configs of this broker in other words", versions: []int16{4}, build: fixed(describe(false, configsOf(broker, "01", "node.id"), configsOf(broker, "+1", "node.id")))},
+		{name: "configs of nobody", versions: []int16{4}, build: fixed(describe(false, configsOf(kmsg.ConfigResourceTypeGroupConfig, ""),
+			configsOf(kmsg.ConfigResourceTypeBrokerLogger, ""), configsOf(kmsg.ConfigResourceTypeBrokerLogger, "2"), configsOf(kmsg.ConfigResourceTypeClientMetrics, "")))},
+		{name: "configs of a group", versions: []int16{4}, build: fixed(describe(true, configsOf(kmsg.ConfigResourceTypeGroupConfig, "g")))},
 		{name: "configs of nothing known", versions: []int16{4}, build: fixed(describe(false, configsOf(kmsg.ConfigResourceType(77), "x")))},
 		{name: "configs with a duplicate", versions: []int16{4}, build: fixed(describe(false, configsOf(topic, "plain7", "retention.ms"), configsOf(topic, "plain7", "retention.ms")))},
 	}
