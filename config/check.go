@@ -42,14 +42,10 @@ func (c *Config) isDefault(key string, d *Definition) bool {
 	if !ok {
 		return true
 	}
-	if d.Default == nil {
+	if d.standard == nil {
 		return formatValue(value) == ""
 	}
-	standard, err := d.parse(*d.Default)
-	if err != nil {
-		panic("BUG: default of " + d.Key + ": " + err.Error())
-	}
-	return formatValue(value) == formatValue(standard)
+	return formatValue(value) == formatValue(d.standard)
 }
 
 // refuseShape stops the start where the file describes more than one node with one directory.

@@ -80,6 +80,8 @@ type Definition struct {
 	Doc string
 
 	check func(key string, value any) error
+	// standard is Default, read; nil without one.
+	standard any
 }
 
 // Sensitive tells whether values of the key are never shown.
@@ -176,6 +178,13 @@ func newTable(rows []row, synonyms map[string][]string) *Table {
 			d.Default = &r.value
 		}
 		d.check = validator(d)
+		if d.Default != nil {
+			value, err := d.parse(*d.Default)
+			if err != nil {
+				panic("BUG: default of " + d.Key + ": " + err.Error())
+			}
+			d.standard = value
+		}
 		if t.byKey[r.key] != nil {
 			panic("BUG: key twice in a table: " + r.key)
 		}

@@ -159,14 +159,9 @@ func (c *Config) parse() error {
 		c.source.values[key] = value
 	}
 	for _, d := range Brokers().All() {
-		if _, set := c.source.values[d.Key]; set || d.Default == nil {
-			continue
+		if _, set := c.source.values[d.Key]; !set && d.standard != nil {
+			c.source.values[d.Key] = d.standard
 		}
-		value, err := d.parse(*d.Default)
-		if err != nil {
-			panic("BUG: default of " + d.Key + ": " + err.Error())
-		}
-		c.source.values[d.Key] = value
 	}
 	if _, ok := settings["node.id"]; !ok {
 		c.source.values["broker.id"] = c.source.values["node.id"]

@@ -101,14 +101,7 @@ func (c *Config) scopedDefault(dynamic Dynamic, d *Definition) any {
 			return scale(d.Key, synonym, value)
 		}
 	}
-	if d.Default == nil {
-		return nil
-	}
-	value, err := d.parse(*d.Default)
-	if err != nil {
-		panic("BUG: default of " + d.Key + ": " + err.Error())
-	}
-	return value
+	return d.standard
 }
 
 // scale turns hours and minutes into milliseconds. A negative retention is -1.
