@@ -33,7 +33,7 @@ type dataBroker struct {
 	connected  context.Context
 	connection uint64
 	listener   string
-	nextID     byte
+	nextID     uint16
 	nextOffset int64
 	producers  atomic.Int64
 }
@@ -48,7 +48,7 @@ func newDataBroker(t *testing.T) *dataBroker {
 	if err := storage.WriteMetaProperties(disk, "/data", properties); err != nil {
 		t.Fatal(err)
 	}
-	logs, err := storage.Open(context.Background(), storage.Options{FS: disk, Directories: []string{"/data"}, NodeID: 1, NoBackground: true})
+	logs, err := storage.Open(context.Background(), storage.Options{FS: disk, Directories: []string{"/data"}, NodeID: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +91,7 @@ func (b *dataBroker) serve() {
 // topicConfig understands the few keys that the tests set.
 func (b *dataBroker) topicConfig(topic string, _ *metadata.Image) replica.TopicConfig {
 	config := replica.TopicConfig{Log: storage.DefaultLogConfig(), Rules: record.DefaultRules(), MinInSyncReplicas: 1}
+	config.Log.SegmentIndexBytes = 4096
 	config.Rules.Topic = topic
 	number := func(text string) int64 {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -127,7 +128,7 @@ func (b *dataBroker) topicConfig(topic string, _ *metadata.Image) replica.TopicC
 func (b *dataBroker) create(name string, partitions int32, config map[string]string) [16]byte {
 	b.t.Helper()
 	b.nextID++
-	id := [16]byte{7, b.nextID}
+	id := [16]byte{7, byte(b.nextID >> 8), byte(b.nextID)}
 	b.configs[name] = maps.Clone(config)
 	records := []metadata.Record{&metadata.TopicRecord{Name: name, TopicID: id}}
 	for i := range partitions {
