@@ -56,16 +56,16 @@ func findCoordinators(request *Request, finder *finder) *kmsg.FindCoordinatorRes
 	response := body.ResponseKind().(*kmsg.FindCoordinatorResponse)
 	if body.Version >= 4 {
 		for _, key := range body.CoordinatorKeys {
-			found, failure := finder.find(body.CoordinatorType, key, body.Version)
-			if failure != nil && failure != kerr.UnknownServerError {
-				// Kafka has no message in these versions, except for what is a bug.
+			found, failure := finder.find(body.CoordinatorType, key)
+			if failure != nil && body.CoordinatorType <= shareCoordinator {
+				// Kafka has no message in these versions, except for types that it does not know.
 				found.ErrorMessage = kmsg.StringPtr("")
 			}
 			response.Coordinators = append(response.Coordinators, found)
 		}
 		return response
 	}
-	found, failure := finder.find(body.CoordinatorType, body.CoordinatorKey, body.Version)
+	found, failure := finder.find(body.CoordinatorType, body.CoordinatorKey)
 	response.NodeID, response.Host, response.Port, response.ErrorCode = found.NodeID, found.Host, found.Port, found.ErrorCode
 	response.ErrorMessage = kmsg.StringPtr("NONE")
 	if failure != nil {
@@ -74,7 +74,7 @@ func findCoordinators(request *Request, finder *finder) *kmsg.FindCoordinatorRes
 	return response
 }
 
-func (f *finder) find(coordinatorType int8, key string, version int16) (kmsg.FindCoordinatorResponseCoordinator, *kerr.Error) {
+func (f *finder) find(coordinatorType int8, key string) (kmsg.FindCoordinatorResponseCoordinator, *kerr.Error) {
 	found := kmsg.NewFindCoordinatorResponseCoordinator()
 	found.Key, found.NodeID, found.Port, found.ErrorMessage = key, -1, -1, kmsg.StringPtr("")
 	var failure *kerr.Error
@@ -83,10 +83,8 @@ func (f *finder) find(coordinatorType int8, key string, version int16) (kmsg.Fin
 		failure = f.findGroup(key, &found)
 	case transactionCoordinator:
 		failure = kerr.TransactionalIDAuthorizationFailed
-	case shareCoordinator:
-		failure = kerr.InvalidRequest
 	default:
-		failure = kerr.UnknownServerError
+		failure = kerr.InvalidRequest
 	}
 	if failure != nil {
 		found.ErrorCode = failure.Code
