@@ -26,14 +26,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"ottla/metadata"
+	"ottla/storage"
 )
 
 // Quorum is the log of metadata records.
 type Quorum interface {
 	// Image is what was committed when the log was opened.
 	Image() *metadata.Image
-	// Append appends records as one atomic unit and returns the offsets of the
-	// first and the last. It does not wait for the disk.
+	// Append appends records as one atomic unit and returns the offset of the
+	// first, and that at which the unit ends. It does not wait for the disk. After
+	// storage.ErrNoSpace nothing of it is there and the log works on.
 	Append(records []metadata.Record) (first, last int64, err error)
 	// Committed is the end (exclusive) of what is committed.
 	Committed() int64
@@ -218,6 +220,11 @@ func (c *Controller) decide(op *operation) {
 		return
 	}
 	_, last, err := c.quorum.Append(records)
+	if errors.Is(err, storage.ErrNoSpace) {
+		// Nothing of it is in the log. Who asked may ask again.
+		op.finish(fmt.Errorf("append %d metadata records: %w", len(records), err))
+		return
+	}
 	if err != nil {
 		c.fail(fmt.Errorf("append %d metadata records: %w", len(records), err))
 		op.finish(ErrFailed)
@@ -341,40 +348,24 @@ func (c *Controller) AllocateProducerIDs(ctx context.Context) (first int64, leng
 // knows of that, and as a broker that is fenced. It returns the broker's epoch.
 // Where the registration before was not ended by ControlledShutdown, or the
 // directory tells another epoch, the node leaves every ISR and ELR first.
-func (c *Controller) RegisterBroker(ctx context.Context, registration Registration) (epoch int64, err error) {
+func (c *Controller) RegisterBroker(ctx context.Context, registration Registration) (int64, error) {
+	var epoch int64
 	if err := c.do(ctx, func(m *machine) []metadata.Record { return m.registerController(registration) }); err != nil {
 		return 0, err
 	}
 	if err := c.do(ctx, func(m *machine) []metadata.Record { return m.leaveAfterCrash(registration) }); err != nil {
 		return 0, err
 	}
-	var end int64
-	var refusal error
-	err = c.do(ctx, func(m *machine) []metadata.Record {
-		// Nothing but this goroutine appends, so once all is committed the end
-		// is where the record will be: its offset is the broker's epoch.
-		if refusal = c.settle(); refusal != nil {
-			return nil
-		}
-		end = c.quorum.Committed()
-		return m.registerBroker(registration, end)
+	err := c.do(ctx, func(m *machine) []metadata.Record {
+		// Nobody else appends, so this is the offset that the record will have:
+		// the broker's epoch.
+		epoch = m.last + 1
+		return m.registerBroker(registration, epoch)
 	})
-	if err == nil {
-		err = refusal
-	}
 	if err != nil {
 		return 0, err
 	}
-	return end, nil
-}
-
-// settle waits until everything that was appended is committed.
-func (c *Controller) settle() error {
-	if err := c.quorum.WaitCommitted(c.ctx, c.machine.last); err != nil {
-		c.fail(fmt.Errorf("commit metadata up to offset %d: %w", c.machine.last, err))
-		return ErrFailed
-	}
-	return nil
+	return epoch, nil
 }
 
 // Unfence opens this node for use: it elects leaders for the partitions that

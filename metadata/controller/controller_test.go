@@ -18,6 +18,7 @@ import (
 
 	"ottla/internal/quorumtest"
 	"ottla/metadata"
+	"ottla/storage"
 )
 
 func TestMain(m *testing.M) {
@@ -185,6 +186,33 @@ func TestFailedLogEndsEverything(t *testing.T) {
 	}
 	if _, ok := c.Image().Topic("a"); ok {
 		t.Error("the topic is there")
+	}
+}
+
+// fullQuorum is a log without space for one Append.
+type fullQuorum struct {
+	*quorumtest.Quorum
+	full atomic.Bool
+}
+
+func (q *fullQuorum) Append(records []metadata.Record) (first, last int64, err error) {
+	if q.full.Swap(false) {
+		return 0, 0, fmt.Errorf("append: %w", storage.ErrNoSpace)
+	}
+	return q.Quorum.Append(records)
+}
+
+func TestNoSpacePasses(t *testing.T) {
+	quorum := &fullQuorum{Quorum: quorumtest.Fresh("cluster")}
+	c := started(t, quorum.Quorum, func(o *Options) { o.Quorum = quorum })
+	defer c.Close()
+	quorum.full.Store(true)
+	if _, err := c.CreateTopics(context.Background(), createNamed("a")); !errors.Is(err, storage.ErrNoSpace) {
+		t.Error(err)
+	}
+	response, err := c.CreateTopics(context.Background(), createNamed("a"))
+	if err != nil || response.Topics[0].ErrorCode != 0 {
+		t.Errorf("%v %v", response, err)
 	}
 }
 
