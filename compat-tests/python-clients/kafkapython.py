@@ -123,9 +123,9 @@ def administration():
     assert admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "managed")])
     admin.create_partitions({"managed": NewPartitions(3)})
     assert len(admin.describe_topics(["managed"])[0]["partitions"]) == 3
-    assert "sharing" in str(admin.list_consumer_groups())
-    assert admin.list_consumer_group_offsets("sharing")
-    admin.delete_consumer_groups(["sharing"])
+    assert "sharing" in str(admin.list_groups())
+    assert "shared" in str(admin.list_group_offsets("sharing"))
+    admin.delete_groups(["sharing"])
     admin.delete_topics(["managed"])
     until(lambda: "managed" not in admin.list_topics(), "deleted")
     ok("admin")
