@@ -440,9 +440,6 @@ func (f *fetchRound) selectChanged() {
 
 func (f *fetchRound) remember(p *fetchPartition) {
 	p.highWatermark, p.logStartOffset = p.result.HighWatermark, p.result.LogStartOffset
-	if p.failure != nil {
-		p.highWatermark = -1
-	}
 }
 
 // rotate moves the partitions that had records behind the others, so that each
