@@ -54,10 +54,14 @@ func (l *Log) load(o loadOptions) error {
 	if err := l.loadNames(names); err != nil {
 		return fmt.Errorf("open log %s: %w", l.tp, err)
 	}
-	if err := l.loadMetadata(names, o.topicID); err != nil {
+	if err := l.loadEpochs(names); err != nil {
 		return fmt.Errorf("open log %s: %w", l.tp, err)
 	}
 	if err := l.loadSegments(o); err != nil {
+		return fmt.Errorf("open log %s: %w", l.tp, err)
+	}
+	// The topic id comes last: of a new log, it makes the names of the first segment durable too.
+	if err := l.loadTopicID(names, o.topicID); err != nil {
 		return fmt.Errorf("open log %s: %w", l.tp, err)
 	}
 	if made {
@@ -202,23 +206,28 @@ func (l *Log) loadNames(names []string) error {
 	return nil
 }
 
-// loadMetadata reads the topic id and the leader epochs.
-func (l *Log) loadMetadata(names []string, topicID [16]byte) error {
-	if slices.Contains(names, partitionMetadataFile) {
-		id, err := readPartitionMetadata(l.engine.fs, l.path)
-		if err != nil {
-			return err
-		}
-		if topicID != id && topicID != [16]byte{} {
-			return fmt.Errorf("%s has another topic id", l.tp)
-		}
-		l.topicID = id
-	} else if topicID != [16]byte{} {
-		if err := writePartitionMetadata(l.engine.fs, l.path, topicID); err != nil {
-			return err
+// loadTopicID reads partition.metadata, or writes it.
+func (l *Log) loadTopicID(names []string, topicID [16]byte) error {
+	if !slices.Contains(names, partitionMetadataFile) {
+		if topicID == ([16]byte{}) {
+			return nil
 		}
 		l.topicID = topicID
+		return writePartitionMetadata(l.engine.fs, l.path, topicID)
 	}
+	id, err := readPartitionMetadata(l.engine.fs, l.path)
+	if err != nil {
+		return err
+	}
+	if topicID != id && topicID != ([16]byte{}) {
+		return fmt.Errorf("%s has another topic id", l.tp)
+	}
+	l.topicID = id
+	return nil
+}
+
+// loadEpochs reads the leader epochs; a file that cannot be read is made anew from the batches.
+func (l *Log) loadEpochs(names []string) error {
 	if !slices.Contains(names, leaderEpochFile) {
 		return nil
 	}
@@ -286,6 +295,9 @@ func (l *Log) eachHeader(s *segment, position int64, fn func(h *header, position
 
 // loadSegments opens the segments, recovers them if need be, and brings everything derived in line with what they hold.
 func (l *Log) loadSegments(o loadOptions) error {
+	if err := l.dropDeleted(o.start); err != nil {
+		return err
+	}
 	if !o.clean {
 		if err := l.recover(&o); err != nil {
 			return err
@@ -334,6 +346,26 @@ func (l *Log) loadSegments(o loadOptions) error {
 		return err
 	}
 	return l.rebuildProducers(l.segments, end, o.clean)
+}
+
+// dropDeleted deletes the segments that lie wholly below the start offset: a deletion that was interrupted, or was still to come.
+func (l *Log) dropDeleted(start int64) error {
+	n := 0
+	for n+1 < len(l.segments) && l.segments[n+1].base <= start {
+		n++
+	}
+	for _, s := range l.segments[:n] {
+		l.engine.files.forget(s.handle)
+		for _, suffix := range []string{logSuffix, offsetIndexSuffix, timeIndexSuffix, txnIndexSuffix} {
+			if err := removeFile(l.engine.fs, l.segmentPath(s.base, suffix)); err != nil {
+				return err
+			}
+		}
+	}
+	if n > 0 {
+		l.setSegments(append([]*segment(nil), l.segments[n:]...))
+	}
+	return nil
 }
 
 // openActive reads what is needed of the last segment and gives the end offset.

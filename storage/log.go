@@ -30,8 +30,9 @@ type Log struct {
 	directory *directory
 	tp        TopicPartition
 	path      string // of the partition's directory
-	// persist, if set, writes the directory's recovery points; called before the log is cut below the one that stands there.
-	persist func() error
+	// persist, if set, writes one of the directory's checkpoints: the recovery points before the log is cut below the one that stands
+	// there, the start offsets before several segments are deleted.
+	persist func(checkpoint string) error
 
 	// mu serialises everything that changes the log. It is held over file calls, but never over an fsync of records.
 	mu       sync.Mutex

@@ -132,7 +132,7 @@ func (m *Manager) create(d *logDirectory, tp TopicPartition, topicID [16]byte, c
 		return nil, d.failed(err)
 	}
 	l := newLog(m.engine, &d.directory, tp, d.path+"/"+tp.String(), config)
-	l.persist = func() error { return m.checkpoint(d, recoveryPointFile) }
+	l.persist = func(name string) error { return m.checkpoint(d, name) }
 	if err := l.load(loadOptions{topicID: topicID}); err != nil {
 		l.abandon(ErrClosed)
 		err = d.failed(err)
@@ -327,13 +327,14 @@ func (m *Manager) Close(ctx context.Context) error {
 	}
 	m.closed = true
 	m.mu.Unlock()
-	var errs []error
+	var busy error // background work that did not end may still change files: no clean marker then
 	if m.scheduler != nil {
-		errs = append(errs, m.scheduler.close(ctx))
+		busy = m.scheduler.close(ctx)
 	}
+	errs := []error{busy}
 	unclean := m.closeLogs(&errs)
 	for _, d := range m.directories {
-		errs = append(errs, m.closeDirectory(d, unclean[d.path] || errs[0] != nil))
+		errs = append(errs, m.closeDirectory(d, unclean[d.path] || busy != nil))
 	}
 	return errors.Join(errs...)
 }
@@ -425,7 +426,7 @@ func (m *Manager) checkpoint(d *logDirectory, name string) error {
 		case recoveryPointFile:
 			offsets[tp] = l.RecoveryPoint()
 		case startOffsetFile:
-			if start := l.StartOffset(); start > l.firstBase() {
+			if start := l.StartOffset(); start > l.firstBase() || (start > 0 && l.namesDirty.Load()) {
 				offsets[tp] = start
 			}
 		case highWatermarkFile:

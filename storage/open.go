@@ -176,7 +176,7 @@ func (w *loading) loadLog(d *logDirectory, tp TopicPartition) {
 		config = m.options.ConfigFor(tp.Topic)
 	}
 	l := newLog(m.engine, &d.directory, tp, d.path+"/"+tp.String(), config)
-	l.persist = func() error { return m.checkpoint(d, recoveryPointFile) }
+	l.persist = func(name string) error { return m.checkpoint(d, name) }
 	err := l.load(loadOptions{
 		clean: d.clean, recoveryPoint: max(d.written[recoveryPointFile][tp], 0), start: max(d.written[startOffsetFile][tp], 0),
 	})

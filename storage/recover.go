@@ -13,26 +13,33 @@ import (
 
 // recover scans the segments from the recovery point on, as Kafka does after a stop that was not clean: each batch is checked, indexes,
 // leader epochs and producer snapshots are made anew, and at the first bytes that are no batch the log is cut and all later segments go.
-// If those bytes lie below the recovery point, data that was flushed is damaged: that is an error, nothing is cut.
+// If those bytes lie below the recovery point, data that was flushed is damaged: that is an error, nothing is cut. A segment that lost its
+// end whole, so that the next one does not follow it, is such a place too, unless compaction may have taken those records.
 func (l *Log) recover(o *loadOptions) error {
 	first := max(floorSegment(l.segments, o.recoveryPoint), 0)
 	if len(l.segments) == 0 {
 		return l.checkLost(o, o.start)
 	}
 	replay := producers{byID: map[int64]*producer{}, snapshots: append([]int64(nil), l.producer.snapshots...)}
-	if err := l.replayTo(&replay, l.segments[:first], o.start, l.segments[first].base); err != nil {
+	if err := l.replayTo(&replay, l.segments[:first], l.segments[0].base, l.segments[first].base); err != nil {
 		return err
 	}
-	epochs := l.epochs
+	epochs, sparse := l.epochs, l.config.Compact
 	for i := first; i < len(l.segments); i++ {
 		s := l.segments[i]
-		r := recovery{log: l, options: o, segment: s, producers: &replay, epochs: epochs}
+		r := recovery{log: l, options: o, segment: s, producers: &replay, epochs: epochs, sparse: sparse}
 		cut, err := r.run()
 		if err != nil {
 			return err
 		}
-		epochs = r.epochs
-		if cut > 0 {
+		epochs, sparse = r.epochs, r.sparse
+		hole := !sparse && i+1 < len(l.segments) && l.segments[i+1].base > r.next
+		if hole {
+			if err := l.checkLost(o, r.next); err != nil {
+				return err
+			}
+		}
+		if cut > 0 || hole {
 			l.emit(Event{Kind: EventTailTruncated, Offset: r.next, Bytes: cut})
 			if err := l.dropAfter(i); err != nil {
 				return err
@@ -42,7 +49,7 @@ func (l *Log) recover(o *loadOptions) error {
 			return err
 		}
 		l.emit(Event{Kind: EventSegmentRecovered, Offset: s.base, Bytes: s.size.Load()})
-		if cut > 0 {
+		if cut > 0 || hole {
 			break
 		}
 	}
@@ -89,6 +96,7 @@ type recovery struct {
 	epochs    epochCache
 	index     segmentIndex
 	next      int64 // offset expected next
+	sparse    bool  // records are missing between others: the log was compacted once
 	scratch   appendScratch
 }
 
@@ -150,6 +158,9 @@ func (r *recovery) check(h *header) error {
 }
 
 func (r *recovery) replay(h *header, batch []byte) error {
+	if h.baseOffset > r.next || int64(h.recordCount) != h.lastOffset-h.baseOffset+1 {
+		r.sparse = true
+	}
 	r.next = h.lastOffset + 1
 	if n := len(r.epochs); h.leaderEpoch >= 0 && (n == 0 || h.leaderEpoch > r.epochs[n-1].epoch) {
 		r.epochs, _ = r.epochs.assign(h.leaderEpoch, h.baseOffset)
@@ -282,7 +293,7 @@ func (l *Log) replayTo(s *producers, segments []*segment, start, end int64) erro
 	}
 	s.openTransactions()
 	s.unreplicated = nil
-	if err := l.replayRange(s, segments, start, end, nil); err != nil {
+	if err := l.replayRange(s, segments, end, nil); err != nil {
 		return err
 	}
 	s.mapEnd = end
@@ -290,10 +301,10 @@ func (l *Log) replayTo(s *producers, segments []*segment, start, end int64) erro
 }
 
 // replayRange replays the batches from mapEnd to end; snapshotAt names the base offsets at which to take snapshots on the way.
-func (l *Log) replayRange(s *producers, segments []*segment, start, end int64, snapshotAt []int64) error {
+func (l *Log) replayRange(s *producers, segments []*segment, end int64, snapshotAt []int64) error {
 	var scratch appendScratch
 	for i := max(floorSegment(segments, s.mapEnd), 0); i < len(segments) && segments[i].base < end; i++ {
-		from := max(segments[i].base, s.mapEnd, start)
+		from := max(segments[i].base, s.mapEnd)
 		s.mapEnd = from
 		for _, base := range snapshotAt {
 			if base == segments[i].base {
@@ -367,14 +378,13 @@ func (l *Log) rebuildProducers(segments []*segment, end int64, clean bool) error
 		l.openTransactions()
 		return nil
 	}
-	start := l.start.Load()
-	if err := l.loadSnapshot(s, start, end); err != nil {
+	if err := l.loadSnapshot(s, segments[0].base, end); err != nil {
 		return err
 	}
 	l.openTransactions()
 	// readers of the last stable offset look at the sets while they change
 	fresh := producers{byID: s.byID, ongoing: s.ongoing, mapEnd: s.mapEnd, lastSnapshot: s.lastSnapshot, snapshots: s.snapshots}
-	if err := l.replayRange(&fresh, segments, start, end, bases); err != nil {
+	if err := l.replayRange(&fresh, segments, end, bases); err != nil {
 		return err
 	}
 	fresh.mapEnd = end
@@ -417,7 +427,7 @@ func (l *Log) rebuildAborted(s *segment) ([]AbortedTransaction, error) {
 		}
 	}
 	state.openTransactions()
-	if err := l.replayRange(&state, segments[:i], 0, s.base, nil); err != nil {
+	if err := l.replayRange(&state, segments[:i], s.base, nil); err != nil {
 		return nil, err
 	}
 	x := &segmentIndex{}

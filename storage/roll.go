@@ -88,6 +88,13 @@ func (l *Log) roll(base int64) error {
 	if err := l.takeSnapshot(&l.producer, false); err != nil {
 		return l.directory.failed(err)
 	}
+	// A power cut must not leave the new segment without the one before it. Its name is durable long since, but for rolls in quick
+	// succession.
+	if l.namesDirty.Swap(false) {
+		if err := l.engine.fs.SyncDir(l.path); err != nil {
+			return l.directory.failed(err)
+		}
+	}
 	s, err := l.createSegment(base)
 	if err != nil {
 		return l.directory.failed(err)
@@ -202,10 +209,32 @@ func (l *Log) deleteWhile(due func(s, next *segment) (bool, error), reason strin
 	if err := l.moveStart(l.segments[n].base, reason); err != nil {
 		return 0, err
 	}
+	if err := l.prepareDeletion(n); err != nil {
+		return 0, l.directory.failed(err)
+	}
 	l.state.Lock()
 	l.setSegments(append([]*segment(nil), l.segments[n:]...))
 	l.state.Unlock()
 	return n, l.deleteSegments(gone, reason)
+}
+
+// prepareDeletion makes durable what must be before the first n segments go: the producer snapshot that holds what they told, and, where
+// several go, the start offset, so that a power cut which keeps one of them and loses a later one does not look like damage.
+func (l *Log) prepareDeletion(n int) error {
+	first := l.segments[n].base
+	if l.flusher.recoveryPoint.Load() < first {
+		if err := syncFile(l.engine.fs, l.snapshotPath(first)); err != nil {
+			return err
+		}
+		if err := l.engine.fs.SyncDir(l.path); err != nil {
+			return err
+		}
+	}
+	l.namesDirty.Store(true)
+	if n > 1 && l.persist != nil {
+		return l.persist(startOffsetFile)
+	}
+	return nil
 }
 
 // deleteSegments takes the files of segments that are no longer in the list out of the way and deletes them later.
@@ -285,10 +314,6 @@ func (l *Log) moveStart(offset int64, reason string) error {
 		l.setHighWatermark(offset)
 	}
 	l.state.Unlock()
-	l.producer.lastSnapshot = offset
-	if n := len(l.producer.snapshots); n > 0 {
-		l.producer.lastSnapshot = l.producer.snapshots[n-1]
-	}
 	l.emit(Event{Kind: EventStartOffsetMoved, Offset: offset, Reason: reason})
 	return nil
 }

@@ -148,10 +148,12 @@ func (l *Log) removeStraySnapshots(s *producers, bases []int64) error {
 	return nil
 }
 
-// loadSnapshot replaces the producers by the newest readable snapshot at or below end and above start; unreadable ones are deleted.
+// loadSnapshot replaces the producers by the newest readable snapshot at or below end; unreadable ones and those beyond end are deleted.
+// Without any the state is empty as of start, the base of the first segment. (Kafka also drops snapshots at or below the log start
+// offset, and with them what it knew of producers whose records were deleted.)
 func (l *Log) loadSnapshot(s *producers, start, end int64) error {
 	for _, offset := range slices.Clone(s.snapshots) {
-		if offset > end || offset <= start {
+		if offset > end {
 			if err := l.removeSnapshot(s, offset); err != nil {
 				return err
 			}

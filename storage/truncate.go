@@ -49,7 +49,7 @@ func (l *Log) lowerRecoveryPoint(offset int64) error {
 	}
 	l.flusher.recoveryPoint.Store(offset)
 	if l.persist != nil {
-		return l.persist()
+		return l.persist(recoveryPointFile)
 	}
 	return nil
 }
@@ -67,6 +67,11 @@ func (l *Log) truncate(offset int64) error {
 	l.state.Unlock()
 	for i := len(gone) - 1; i >= 0; i-- {
 		if err := l.deleteSegments(gone[i:i+1], "truncated"); err != nil {
+			return err
+		}
+	}
+	if len(gone) > 0 {
+		if err := l.engine.fs.SyncDir(l.path); err != nil {
 			return err
 		}
 	}

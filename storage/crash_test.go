@@ -1,0 +1,267 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"ottla/storage/vfs"
+)
+
+// crashRun appends to a log and, after every call that changes the disk, looks at what a power cut at that moment would leave.
+type crashRun struct {
+	t       *testing.T
+	random  *rand.Rand
+	memory  *vfs.Memory
+	manager *Manager
+	config  LogConfig
+	trace   *vfs.Trace
+
+	history []naiveBatch
+	flying  *naiveBatch // being appended, not acknowledged
+	acked   int64       // flushed, and told so
+	start   int64
+	points  int
+	quiet   bool
+	next    int32 // sequence of the producer
+}
+
+var crashLog = TopicPartition{"crash", 0}
+
+func crashConfig(flushMessages int64) LogConfig {
+	c := DefaultLogConfig()
+	c.SegmentBytes, c.IndexIntervalBytes, c.SegmentIndexBytes = 700, 150, 96
+	c.RetentionMs, c.FlushMessages = -1, flushMessages
+	return c
+}
+
+func openCrash(fsys vfs.FS, config LogConfig) (*Manager, error) {
+	return Open(context.Background(), Options{
+		FS: fsys, Directories: []string{"/d"}, Default: config, NoBackground: true, RecoveryThreads: 1,
+		Now: func() time.Time { return time.UnixMilli(5000) },
+	})
+}
+
+func newCrashRun(t *testing.T, seed uint64, flushMessages int64) *crashRun {
+	r := &crashRun{t: t, random: rand.New(rand.NewPCG(seed, 1)), memory: vfs.NewMemory(), config: crashConfig(flushMessages), quiet: true}
+	if err := r.memory.Mkdir("/d"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.memory.SyncDir("/"); err != nil {
+		t.Fatal(err)
+	}
+	r.reopen()
+	if _, err := r.manager.Create(crashLog, [16]byte{1}, r.config); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *crashRun) reopen() {
+	r.trace = vfs.NewTrace(r.memory, func(op vfs.Op, _ error) { r.crash(op.String()) })
+	var err error
+	if r.manager, err = openCrash(r.trace, r.config); err != nil {
+		r.t.Fatal(err)
+	}
+	r.quiet = false
+}
+
+func (r *crashRun) log() *Log {
+	l, ok := r.manager.Log(crashLog)
+	if !ok {
+		r.t.Fatalf("log is gone: %v", r.manager.Failed(crashLog))
+	}
+	return l
+}
+
+// crash checks the disk as it may be after a power cut now.
+func (r *crashRun) crash(where string) {
+	if r.quiet {
+		return
+	}
+	r.points++
+	where = fmt.Sprintf("point %d, after %s", r.points, where)
+	clone := r.memory.CrashClone(r.random)
+	// A second power cut while the first is being recovered from.
+	second, calls := clone, r.random.IntN(12)
+	trace := vfs.NewTrace(clone, func(vfs.Op, error) {
+		if calls--; calls == 0 {
+			second = clone.CrashClone(r.random)
+		}
+	})
+	end := r.check(where, trace)
+	if second != clone {
+		r.check(where+", again in recovery", second)
+	}
+	// Killed right after recovery: the same log is found again.
+	if again := r.check(where+", killed after recovery", clone.CrashClone(nil)); again != end {
+		r.t.Fatalf("%s: end offset %d, then %d", where, end, again)
+	}
+}
+
+// check opens what is left and holds it against what was promised; it gives the end offset.
+func (r *crashRun) check(where string, fsys vfs.FS) int64 {
+	r.t.Helper()
+	m, err := openCrash(fsys, r.config)
+	if err != nil {
+		r.t.Fatalf("%s: open: %v", where, err)
+	}
+	if err := m.Failed(crashLog); err != nil {
+		r.t.Fatalf("%s: load: %v", where, err)
+	}
+	l, ok := m.Log(crashLog)
+	if !ok {
+		if r.acked > 0 {
+			r.t.Fatalf("%s: the log is gone, %d was acknowledged", where, r.acked)
+		}
+		return 0
+	}
+	end := l.EndOffset()
+	if end < r.acked {
+		r.t.Fatalf("%s: end offset %d, %d was acknowledged", where, end, r.acked)
+	}
+	if start := l.StartOffset(); start > max(r.start, r.acked) {
+		r.t.Fatalf("%s: start offset %d, want at most %d", where, start, r.start)
+	}
+	r.checkRecords(where, l)
+	r.checkProducer(where, l)
+	return end
+}
+
+func (r *crashRun) all() []naiveBatch {
+	if r.flying != nil {
+		return append(r.history[:len(r.history):len(r.history)], *r.flying)
+	}
+	return r.history
+}
+
+// checkRecords demands that the log is a prefix of what was appended, from the start offset on.
+func (r *crashRun) checkRecords(where string, l *Log) {
+	r.t.Helper()
+	for _, b := range r.all() {
+		if b.last < max(r.start, l.StartOffset()) || b.base >= l.EndOffset() {
+			continue
+		}
+		region, err := l.Read(max(b.base, l.StartOffset()), 1, true, l.EndOffset())
+		if err != nil {
+			r.t.Fatalf("%s: read %d: %v", where, b.base, err)
+		}
+		got := make([]byte, region.Len())
+		if err := region.ReadAll(got); err != nil {
+			r.t.Fatal(err)
+		}
+		region.Release()
+		if !bytes.Equal(got, b.bytes) {
+			r.t.Fatalf("%s: batch %d is not what was appended (%d bytes, want %d)", where, b.base, len(got), len(b.bytes))
+		}
+		if b.last >= l.EndOffset() {
+			r.t.Fatalf("%s: end offset %d lies within batch [%d, %d]", where, l.EndOffset(), b.base, b.last)
+		}
+	}
+}
+
+// checkProducer demands that the last batch of the producer that survived is recognised.
+func (r *crashRun) checkProducer(where string, l *Log) {
+	r.t.Helper()
+	for _, state := range l.ProducerStates() {
+		if state.LastOffset >= l.EndOffset() || state.LastSequence < 0 {
+			r.t.Fatalf("%s: producer state %+v, log ends at %d", where, state, l.EndOffset())
+		}
+	}
+	var last *naiveBatch
+	for _, b := range r.all() {
+		if b.sequence >= 0 && b.last < l.EndOffset() {
+			last = &b
+		}
+	}
+	if last == nil || (last.last < l.StartOffset() && l.StartOffset() == l.EndOffset()) {
+		return // nothing is left: what was lost had been deleted before it was flushed
+	}
+	again := testBatch{timestamps: last.timestamps, producerID: 7, sequence: last.sequence}
+	info, err := l.Append(again.bytes(), AppendOptions{})
+	if err != nil || !info.Duplicate || info.BaseOffset != last.base {
+		r.t.Fatalf("%s: sequence %d sent again: %+v, %v; producers %+v", where, last.sequence, info, err, l.ProducerStates())
+	}
+}
+
+func (r *crashRun) append() {
+	n := 1 + r.random.IntN(3)
+	b := numbered(len(r.history), n)
+	b.value += string(bytes.Repeat([]byte("x"), r.random.IntN(120)))
+	made := naiveBatch{base: r.log().EndOffset(), timestamps: b.timestamps, sequence: -1}
+	made.last = made.base + int64(n) - 1
+	if r.random.IntN(2) == 0 {
+		b.producerID, b.sequence = 7, r.next
+		made.sequence = r.next
+		r.next += int32(n)
+	}
+	placed := b
+	placed.offset = made.base
+	made.bytes = placed.bytes()
+	r.flying = &made
+	if _, err := r.log().Append(b.bytes(), AppendOptions{}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.history, r.flying = append(r.history, made), nil
+	if r.config.FlushMessages == 1 {
+		r.acked = made.last + 1
+	}
+}
+
+func (r *crashRun) step() {
+	l := r.log()
+	switch n := r.random.IntN(40); {
+	case n == 0:
+		if err := l.Flush(l.EndOffset()); err != nil {
+			r.t.Fatal(err)
+		}
+		r.acked = l.EndOffset()
+	case n <= 2:
+		if err := r.manager.Checkpoint(); err != nil {
+			r.t.Fatal(err)
+		}
+	case n == 3:
+		if err := l.SetLeaderEpoch(0); err != nil {
+			r.t.Fatal(err)
+		}
+	case n == 4 && len(r.history) > 20:
+		l.SetHighWatermark(l.EndOffset())
+		r.start = max(r.start, r.history[len(r.history)-10].base) // told before: it may happen from now on
+		if err := l.DeleteRecordsBefore(r.start); err != nil {
+			r.t.Fatal(err)
+		}
+		if _, err := l.DeleteOldSegments(); err != nil {
+			r.t.Fatal(err)
+		}
+	case n == 5:
+		if err := r.manager.Close(context.Background()); err != nil {
+			r.t.Fatal(err)
+		}
+		r.acked = l.EndOffset()
+		r.reopen()
+	default:
+		r.append()
+	}
+}
+
+func TestCrashAtEveryPoint(t *testing.T) {
+	points := 0
+	for seed := uint64(1); seed <= 5; seed++ {
+		for _, flush := range []int64{1, 1 << 62} {
+			t.Run(fmt.Sprintf("seed %d flush %d", seed, flush), func(t *testing.T) {
+				r := newCrashRun(t, seed, flush)
+				for range 60 {
+					r.step()
+				}
+				points += r.points
+			})
+		}
+	}
+	if points < 1000 {
+		t.Errorf("only %d crash points", points)
+	}
+	t.Logf("%d crash points", points)
+}
