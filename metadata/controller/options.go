@@ -52,6 +52,7 @@ type InternalTopic struct {
 
 // FromConfig fills in the options that the node's configuration holds.
 func FromConfig(c *config.Config) Options {
+	shareSegmentBytes, _ := c.Get("share.coordinator.state.topic.segment.bytes")
 	return Options{
 		NodeID:            c.NodeID,
 		Configs:           c,
@@ -77,6 +78,17 @@ func FromConfig(c *config.Config) Options {
 					"min.insync.replicas":            strconv.Itoa(int(c.Txn.TopicMinISR)),
 					"segment.bytes":                  strconv.Itoa(int(c.Txn.TopicSegmentBytes)),
 					"unclean.leader.election.enable": "false",
+				},
+			},
+			ShareGroupStateTopic: {
+				Partitions:        c.Broker.ShareTopicPartitions,
+				ReplicationFactor: c.Broker.ShareTopicReplication,
+				Configs: map[string]string{
+					"cleanup.policy":      "delete",
+					"compression.type":    "producer",
+					"min.insync.replicas": strconv.Itoa(int(c.Broker.ShareTopicMinISR)),
+					"retention.ms":        "-1",
+					"segment.bytes":       shareSegmentBytes,
 				},
 			},
 		},

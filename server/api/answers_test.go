@@ -56,7 +56,7 @@ func play(t *testing.T, ask asker) []answered {
 			all = append(all, answered{s.name, v, normalize(t, response)})
 			if *capture != "" && changes(request) {
 				// Kafka answers before its own broker has heard of the change.
-				time.Sleep(300 * time.Millisecond)
+				time.Sleep(400 * time.Millisecond)
 			}
 		}
 	}

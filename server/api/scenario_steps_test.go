@@ -122,6 +122,7 @@ func metadataSteps() []step {
 		r.IncludeClusterAuthorizedOperations, r.IncludeTopicAuthorizedOperations = true, true
 		return r
 	}
+	internal := []string{"cleanup.policy", "compression.type", "segment.bytes", "retention.ms", "min.insync.replicas", "unclean.leader.election.enable"}
 	return []step{
 		{name: "metadata of one", versions: versions(0, 13), build: fixed(metadataOf("plain7"))},
 		{name: "metadata of one, twice", versions: []int16{0, 13}, build: fixed(metadataOf("plain7", "plain7"))},
@@ -155,10 +156,11 @@ func metadataSteps() []step {
 		})},
 		{name: "metadata that creates", versions: []int16{13}, build: fixed(creating("automatic", "..", "plain7"))},
 		{name: "metadata of what it created", versions: []int16{13}, build: fixed(metadataOf("automatic"))},
-		{name: "metadata that creates an internal topic", versions: []int16{13}, build: fixed(creating("__consumer_offsets"))},
+		{name: "metadata that creates an internal topic", versions: []int16{13}, build: fixed(creating("__consumer_offsets", "__transaction_state", "__share_group_state"))},
 		{name: "configs of the internal topic", versions: []int16{4}, build: fixed(describe(false, configsOf(kmsg.ConfigResourceTypeTopic,
-			"__consumer_offsets", "cleanup.policy", "compression.type", "segment.bytes")))},
-		{name: "partitions of the internal topic", versions: []int16{0}, build: fixed(describePartitions(2, nil, "__consumer_offsets"))},
+			"__consumer_offsets", internal...), configsOf(kmsg.ConfigResourceTypeTopic, "__transaction_state", internal...),
+			configsOf(kmsg.ConfigResourceTypeTopic, "__share_group_state", internal...)))},
+		{name: "partitions of the internal topic", versions: []int16{0}, build: fixed(describePartitions(2, nil, "__consumer_offsets", "__share_group_state"))},
 	}
 }
 
