@@ -90,7 +90,7 @@ func resultError(topic *kmsg.CreateTopicsResponseTopic) error {
 // them: its own as Options.Internal says, others by the defaults.
 func (m *machine) automaticRequest(names []string) *kmsg.CreateTopicsRequest {
 	request := kmsg.NewPtrCreateTopicsRequest()
-	request.Version = request.MaxVersion()
+	request.Version = 2 // nobody reads what later versions tell
 	for _, name := range names {
 		topic := kmsg.NewCreateTopicsRequestTopic()
 		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, -1, -1

@@ -265,6 +265,8 @@ func (c *Controller) publish(delta *metadata.Delta, image *metadata.Image) {
 	for _, publish := range publishers {
 		publish(delta, image)
 	}
+	// Only now does a client see the change, so that a partition it is told of
+	// can be used.
 	c.image.Store(image)
 	c.quorum.Snapshot(image)
 }

@@ -44,9 +44,9 @@ func wire(err error) (code int16, message *string) {
 	if errors.As(err, &answer) {
 		return answer.Code.Code, answer.Message
 	}
-	var code0 *kerr.Error
-	if errors.As(err, &code0) {
-		return code0.Code, nil
+	var bare *kerr.Error
+	if errors.As(err, &bare) {
+		return bare.Code, nil
 	}
 	text := err.Error()
 	return kerr.UnknownServerError.Code, &text

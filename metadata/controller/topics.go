@@ -44,7 +44,7 @@ func (m *machine) createTopics(request *kmsg.CreateTopicsRequest) ([]metadata.Re
 			behind = append(behind, refusedTopic(topic.Topic, failure(kerr.InvalidRequest,
 				"Creation of internal topic "+ClusterMetadataTopic+" is prohibited.")))
 		case n == 1:
-			made, result := m.createTopic(topic)
+			made, result := m.createTopic(topic, request.Version)
 			records = append(records, made...)
 			response.Topics = append(response.Topics, result)
 		}
@@ -95,7 +95,7 @@ func refusedTopic(name string, refusal error) kmsg.CreateTopicsResponseTopic {
 }
 
 // createTopic makes the records of one topic, or a refusal.
-func (m *machine) createTopic(topic *kmsg.CreateTopicsRequestTopic) ([]metadata.Record, kmsg.CreateTopicsResponseTopic) {
+func (m *machine) createTopic(topic *kmsg.CreateTopicsRequestTopic, version int16) ([]metadata.Record, kmsg.CreateTopicsResponseTopic) {
 	if err := m.checkNewName(topic.Topic); err != nil {
 		return nil, refusedTopic(topic.Topic, err)
 	}
@@ -119,7 +119,9 @@ func (m *machine) createTopic(topic *kmsg.CreateTopicsRequestTopic) ([]metadata.
 	result := kmsg.NewCreateTopicsResponseTopic()
 	result.Topic, result.TopicID = topic.Topic, id
 	result.NumPartitions, result.ReplicationFactor = int32(len(partitions)), int16(len(partitions[0]))
-	result.Configs = m.createdConfigs(configs)
+	if version >= 5 {
+		result.Configs = m.createdConfigs(configs)
+	}
 	return records, result
 }
 

@@ -242,3 +242,45 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkCreateTopics creates topics one by one in the newest version.
+func BenchmarkCreateTopics(b *testing.B) {
+	n := newNode(b)
+	b.ReportAllocs()
+	for i := range b.N {
+		request := at(7, createRequest(false, newTopic(fmt.Sprintf("topic-%d", i), 1, 1)))
+		if response, err := n.ask(request); err != nil || errorsOf(response)[0] != 0 {
+			b.Fatal(response, err)
+		}
+	}
+}
+
+// BenchmarkMetadata asks for 100 topics of 1000.
+func BenchmarkMetadata(b *testing.B) {
+	n := newNode(b)
+	var names []string
+	for i := range 10 {
+		var topics []kmsg.CreateTopicsRequestTopic
+		for j := range 100 {
+			topics = append(topics, newTopic(fmt.Sprintf("topic-%d", i*100+j), 1, 1))
+			if i == 0 {
+				names = append(names, topics[j].Topic)
+			}
+		}
+		if _, err := n.ask(at(7, createRequest(false, topics...))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	request := at(12, metadataOf(names...)())
+	ctx := context.Background()
+	b.ReportAllocs()
+	b.ResetTimer()
+	var buffer []byte
+	for range b.N {
+		response, err := n.handlers[kmsg.Metadata](ctx, &Request{Body: request, Listener: "PLAINTEXT"})(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		buffer = response.AppendTo(buffer[:0])
+	}
+}
