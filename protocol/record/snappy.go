@@ -1,0 +1,140 @@
+package record
+
+import (
+	"encoding/binary"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/snappy"
+)
+
+// Java's snappy stream (xerial): this magic, a version and the least compatible
+// version, then blocks with their sizes in front. librdkafka and others write a
+// bare block instead.
+const (
+	xerialMagic     = "\x82SNAPPY\x00"
+	xerialHeader    = len(xerialMagic) + 8
+	xerialVersion   = 1
+	xerialBlockSize = 32 << 10
+	// snappyRatio is more than a block can expand by: a copy of 64 bytes takes 3.
+	snappyRatio = 64
+)
+
+const (
+	errSnappyBlock  = corrupt("Snappy block is corrupt")
+	errSnappyHeader = corrupt("Snappy stream has an unsupported version")
+	errSnappyEmpty  = corrupt("Cannot decompress empty stream")
+)
+
+type snappyDecoder struct {
+	src   []byte // compressed, what is left of it
+	bare  bool
+	block []byte // memory for one decoded block
+	out   []byte // of the block, what was not read yet
+}
+
+var snappyDecoders = sync.Pool{New: func() any { return new(snappyDecoder) }}
+
+func newSnappyDecoder() *snappyDecoder { return snappyDecoders.Get().(*snappyDecoder) }
+
+func (d *snappyDecoder) release() {
+	d.src, d.out = nil, nil
+	snappyDecoders.Put(d)
+}
+
+func (d *snappyDecoder) reset(src []byte) error {
+	d.src, d.out, d.bare = src, nil, true
+	if len(src) == 0 {
+		return errSnappyEmpty
+	}
+	if len(src) >= xerialHeader && string(src[:len(xerialMagic)]) == xerialMagic {
+		d.bare = false
+		return d.header()
+	}
+	return nil
+}
+
+// header reads a stream's header; one stream may follow the other.
+func (d *snappyDecoder) header() error {
+	if len(d.src) < xerialHeader {
+		return errPremature
+	}
+	if version := int32(binary.BigEndian.Uint32(d.src[len(xerialMagic):])); version < xerialVersion {
+		return errSnappyHeader
+	}
+	d.src = d.src[xerialHeader:]
+	return nil
+}
+
+func (d *snappyDecoder) Read(p []byte) (int, error) {
+	for len(d.out) == 0 {
+		if len(d.src) == 0 {
+			return 0, io.EOF
+		}
+		if err := d.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, d.out)
+	d.out = d.out[n:]
+	return n, nil
+}
+
+// next decodes the next block.
+func (d *snappyDecoder) next() error {
+	block := d.src
+	if d.bare {
+		d.src = nil
+		return d.decode(block)
+	}
+	if len(d.src) < 4 {
+		return errPremature
+	}
+	if string(d.src[:4]) == xerialMagic[:4] {
+		if len(d.src) < len(xerialMagic) || string(d.src[:len(xerialMagic)]) != xerialMagic {
+			return errSnappyBlock
+		}
+		return d.header()
+	}
+	size := binary.BigEndian.Uint32(d.src)
+	d.src = d.src[4:]
+	if uint64(size) > uint64(len(d.src)) {
+		return errPremature
+	}
+	block, d.src = d.src[:size], d.src[size:]
+	return d.decode(block)
+}
+
+// decode allocates no more than what a block of this size can hold.
+func (d *snappyDecoder) decode(block []byte) error {
+	size, err := snappy.DecodedLen(block)
+	if err != nil || size > snappyRatio*len(block) {
+		return errSnappyBlock
+	}
+	if size > cap(d.block) {
+		d.block = make([]byte, max(size, xerialBlockSize))
+	}
+	d.out, err = snappy.Decode(d.block[:cap(d.block)], block)
+	if err != nil {
+		d.out = nil
+		return errSnappyBlock
+	}
+	return nil
+}
+
+func appendSnappy(dst, src []byte) []byte {
+	dst = append(dst, xerialMagic...)
+	dst = binary.BigEndian.AppendUint32(dst, xerialVersion)
+	dst = binary.BigEndian.AppendUint32(dst, xerialVersion)
+	for len(src) > 0 {
+		block := src[:min(len(src), xerialBlockSize)]
+		src = src[len(block):]
+		at := len(dst)
+		dst = append(dst, make([]byte, 4+s2.MaxEncodedLen(len(block)))...)
+		encoded := s2.EncodeSnappy(dst[at+4:], block)
+		binary.BigEndian.PutUint32(dst[at:], uint32(len(encoded)))
+		dst = dst[:at+4+len(encoded)]
+	}
+	return dst
+}
