@@ -2,8 +2,11 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+
+	"ottla/storage/vfs"
 )
 
 // appendScratch is reused by every append, so that one allocates nothing.
@@ -216,12 +219,8 @@ func (l *Log) write(batches []byte, in *incoming) error {
 	if _, err := f.WriteAt(batches, position); err != nil {
 		err = l.directory.failed(fmt.Errorf("append to segment %020d of %s: %w", s.base, l.tp, err))
 		if l.directory.failure() == nil { // no space: what was written of the batches goes
-			length := position
-			if l.config.Preallocate {
-				length = max(length, int64(l.config.SegmentBytes))
-			}
-			if cut := f.Truncate(position); cut != nil || length > position && f.Truncate(length) != nil {
-				err = l.directory.failed(fmt.Errorf("cut segment %020d of %s back: %w", s.base, l.tp, errUncut))
+			if cut := l.cutBack(f, position); cut != nil {
+				err = l.directory.failed(fmt.Errorf("%w of segment %020d of %s: %v", errUncut, s.base, l.tp, cut))
 			}
 		}
 		return err
@@ -287,5 +286,18 @@ func (l *Log) settle(s *segment) error {
 	return nil
 }
 
-// errUncut is a failed cut after a failed write, whatever its cause: the tail of the segment is unknown now.
-var errUncut = fmt.Errorf("the end of the segment is unknown")
+// errUncut is a failed cut after a failed write, whatever its cause.
+var errUncut = errors.New("cannot cut off a part of a batch")
+
+// cutBack removes a part of a batch. It must be gone for good: if this segment is never written to again, no later fsync covers the cut.
+func (l *Log) cutBack(f vfs.File, position int64) error {
+	if err := f.Truncate(position); err != nil {
+		return err
+	}
+	if l.config.Preallocate {
+		if err := f.Truncate(max(position, int64(l.config.SegmentBytes))); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}

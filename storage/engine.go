@@ -89,14 +89,16 @@ func (d *directory) failed(err error) error {
 	if err == nil {
 		return nil
 	}
-	if isNoSpace(err) {
+	if isNoSpace(err) && !errors.As(err, new(failedSync)) {
 		if !d.full.Swap(true) {
 			d.engine.emit(Event{Kind: EventNoSpace, Directory: d.path, Err: err})
 		}
 		return joined{ErrNoSpace, err}
 	}
-	if errors.Is(err, ErrDirectoryOffline) || errors.Is(err, ErrClosed) || errors.Is(err, ErrNoSpace) {
-		return err
+	for _, known := range []error{ErrDirectoryOffline, ErrClosed, ErrNoSpace, ErrCorruptLog} {
+		if errors.Is(err, known) {
+			return err
+		}
 	}
 	var offline error = joined{ErrDirectoryOffline, err}
 	if d.err.CompareAndSwap(nil, &offline) {
@@ -299,7 +301,7 @@ func replaceFile(fsys vfs.FS, dir, name string, content []byte) error {
 	if err := fsys.Rename(temporary, path); err != nil {
 		return err
 	}
-	return fsys.SyncDir(dir)
+	return syncDir(fsys, dir)
 }
 
 func writeFile(fsys vfs.FS, name string, content []byte, sync bool) error {
@@ -328,12 +330,27 @@ func syncFile(fsys vfs.FS, name string) error {
 	if err != nil {
 		return err
 	}
-	err = f.Sync()
+	err = syncError(f.Sync())
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
 	return err
 }
+
+// failedSync is an fsync that failed. Whatever the reason, the bytes may be lost while the next fsync succeeds: none is tried.
+type failedSync struct{ cause error }
+
+func (e failedSync) Error() string { return "sync: " + e.cause.Error() }
+func (e failedSync) Unwrap() error { return e.cause }
+
+func syncError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return failedSync{err}
+}
+
+func syncDir(fsys vfs.FS, dir string) error { return syncError(fsys.SyncDir(dir)) }
 
 // removeFile deletes a file that may be gone already.
 func removeFile(fsys vfs.FS, name string) error {

@@ -92,10 +92,10 @@ func (l *Log) syncRecords() error {
 	names, parent := l.namesDirty.Swap(false), l.parentDirty.Swap(false)
 	err := l.syncSegments(segments)
 	if err == nil && names {
-		err = l.engine.fs.SyncDir(l.path)
+		err = syncDir(l.engine.fs, l.path)
 	}
 	if err == nil && parent {
-		err = l.engine.fs.SyncDir(l.directory.path)
+		err = syncDir(l.engine.fs, l.directory.path)
 	}
 	if err != nil {
 		l.namesDirty.Store(l.namesDirty.Load() || names)
@@ -127,7 +127,7 @@ func (l *Log) syncSegment(s *segment) error {
 		return err
 	}
 	defer l.engine.files.release(s.handle)
-	return f.Sync()
+	return syncError(f.Sync())
 }
 
 func (l *Log) syncIndexes(s *segment) error {

@@ -169,7 +169,7 @@ func (l *Log) completeSwap(names, swaps []string) ([]string, error) {
 		}
 		left = append(left, target)
 	}
-	return left, l.engine.fs.SyncDir(l.path)
+	return left, syncDir(l.engine.fs, l.path)
 }
 
 // loadNames makes the lists of segments and snapshots from the names in the directory.

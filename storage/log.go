@@ -365,7 +365,7 @@ func (l *Log) closeFiles() error {
 	if err := l.syncIndexes(s); err != nil {
 		return err
 	}
-	return l.engine.fs.SyncDir(l.path)
+	return syncDir(l.engine.fs, l.path)
 }
 
 // abandon makes the log unusable without writing anything.

@@ -211,7 +211,7 @@ func (l *Log) detach(path string) error {
 	}
 	err := l.engine.fs.Rename(l.path, path)
 	if err == nil {
-		err = l.engine.fs.SyncDir(l.directory.path)
+		err = syncDir(l.engine.fs, l.directory.path)
 	}
 	return l.directory.failed(err)
 }
@@ -301,11 +301,12 @@ func (m *Manager) LiveDirectories() []string {
 	return live
 }
 
-// ApplyRetention runs retention on every log once. A log without space or in a failed directory is passed over; that was told.
+// ApplyRetention runs retention on every log once. A log without space, closed or in a failed directory is passed over: that was told.
 func (m *Manager) ApplyRetention() {
 	for _, l := range m.Logs() {
-		if _, err := l.DeleteOldSegments(); err != nil && !errors.Is(err, ErrClosed) {
-			_ = l.directory.failed(err)
+		_, err := l.DeleteOldSegments()
+		if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNoSpace) && l.directory.failure() == nil {
+			l.emit(Event{Kind: EventRetentionFailed, Err: err})
 		}
 	}
 }

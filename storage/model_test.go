@@ -358,4 +358,6 @@ func TestTruncateTo(t *testing.T) {
 }
 
 // Example of the names, so that a failing seed can be read.
-func (b naiveBatch) String() string { return fmt.Sprintf("[%d, %d] %d bytes", b.base, b.last, len(b.bytes)) }
+func (b naiveBatch) String() string {
+	return fmt.Sprintf("[%d, %d] %d bytes", b.base, b.last, len(b.bytes))
+}

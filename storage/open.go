@@ -104,7 +104,7 @@ func (m *Manager) readState(d *logDirectory) (err error) {
 		if err := m.engine.fs.Remove(d.path + "/" + cleanShutdownFile); err != nil {
 			return err
 		}
-		if err := m.engine.fs.SyncDir(d.path); err != nil {
+		if err := syncDir(m.engine.fs, d.path); err != nil {
 			return err
 		}
 	} else if len(d.contents.Logs) > 0 {

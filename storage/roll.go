@@ -91,7 +91,7 @@ func (l *Log) roll(base int64) error {
 	// A power cut must not leave the new segment without the one before it. Its name is durable long since, but for rolls in quick
 	// succession.
 	if l.namesDirty.Swap(false) {
-		if err := l.engine.fs.SyncDir(l.path); err != nil {
+		if err := syncDir(l.engine.fs, l.path); err != nil {
 			return l.directory.failed(err)
 		}
 	}
@@ -226,7 +226,7 @@ func (l *Log) prepareDeletion(n int) error {
 		if err := syncFile(l.engine.fs, l.snapshotPath(first)); err != nil {
 			return err
 		}
-		if err := l.engine.fs.SyncDir(l.path); err != nil {
+		if err := syncDir(l.engine.fs, l.path); err != nil {
 			return err
 		}
 	}

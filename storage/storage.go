@@ -140,6 +140,7 @@ const (
 	EventDirectoryOffline                     // Directory, Err
 	EventNoSpace                              // Directory, Log, Err
 	EventSpaceReturned                        // Directory, Log
+	EventRetentionFailed                      // Log, Err
 	EventFlushSlow                            // Log, Duration: one fsync took longer than a second
 )
 

@@ -71,7 +71,7 @@ func (l *Log) truncate(offset int64) error {
 		}
 	}
 	if len(gone) > 0 {
-		if err := l.engine.fs.SyncDir(l.path); err != nil {
+		if err := syncDir(l.engine.fs, l.path); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (l *Log) cutSegment(s *segment, offset int64) (int64, error) {
 	if err := f.Truncate(position); err != nil {
 		return 0, err
 	}
-	if err := f.Sync(); err != nil {
+	if err := syncError(f.Sync()); err != nil {
 		return 0, err
 	}
 	cut := &segmentIndex{}
