@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
-	"strings"
 )
 
 // refuse stops the start where a key asks for a protection that is not there yet.
@@ -156,23 +156,22 @@ func (c *Config) checkConnectionLimits() error {
 }
 
 func parseLimits(text string) (map[string]int, error) {
+	const key = "max.connections.per.ip.overrides"
+	pairs, err := parsePairs(key, text)
+	if err != nil {
+		return nil, err
+	}
+	host := regexp.MustCompile(`^[0-9a-zA-Z\-%._:]*$`)
 	limits := map[string]int{}
-	for _, pair := range splitList(trim(text)) {
-		colon := strings.LastIndex(pair, ":")
-		if colon < 0 {
-			return nil, &InvalidError{Message: fmt.Sprintf("Error parsing configuration property 'max.connections.per.ip.overrides': begin 0, end -1, length %d", len(pair))}
-		}
-		host, number := trim(pair[:colon]), trim(pair[colon+1:])
-		n, err := parseInteger(number, 32)
+	for _, p := range pairs {
+		n, err := parseInteger(p[1], 32)
 		if err != nil {
-			return nil, &InvalidError{Message: `For input string: "` + number + `"`}
+			return nil, &InvalidError{Message: `For input string: "` + p[1] + `"`}
 		}
-		if strings.ContainsFunc(host, func(r rune) bool {
-			return !strings.ContainsRune("-%._:", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-		}) {
-			return nil, &InvalidError{Message: "max.connections.per.ip.overrides contains invalid addresses : " + host}
+		if !host.MatchString(p[0]) {
+			return nil, &InvalidError{Message: key + " contains invalid addresses : " + p[0]}
 		}
-		limits[host] = int(n.(int64))
+		limits[p[0]] = int(n.(int64))
 	}
 	return limits, nil
 }

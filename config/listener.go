@@ -102,16 +102,16 @@ func (c *Config) protocols() (map[string]string, error) {
 	const key = "listener.security.protocol.map"
 	text, _ := c.Get(key)
 	protocols := map[string]string{}
-	for _, pair := range splitList(text) {
-		colon := strings.LastIndex(pair, ":")
-		if colon < 0 {
-			return nil, c.fail(key, fmt.Sprintf("Error parsing configuration property '%s': begin 0, end -1, length %d", key, len(pair)), "{name}:{protocol},…, protocol one of "+protocolNames)
-		}
-		name, protocol := strings.ToUpper(trim(pair[:colon])), strings.ToUpper(trim(pair[colon+1:]))
+	pairs, err := parsePairs(key, text)
+	if err != nil {
+		return nil, c.fail(key, err.Error(), "{name}:{protocol},…, protocol one of "+protocolNames)
+	}
+	for _, p := range pairs {
+		protocol := strings.ToUpper(p[1])
 		if !slices.Contains(strings.Split(protocolNames, ", "), protocol) {
-			return nil, c.fail(key, fmt.Sprintf("Invalid security protocol `%s` defined in %s", trim(pair[colon+1:]), key), protocolNames)
+			return nil, c.fail(key, fmt.Sprintf("Invalid security protocol `%s` defined in %s", p[1], key), protocolNames)
 		}
-		protocols[name] = protocol
+		protocols[strings.ToUpper(p[0])] = protocol
 	}
 	if _, given := c.source.settings[key]; given {
 		return protocols, nil
@@ -127,6 +127,20 @@ func (c *Config) protocols() (map[string]string, error) {
 		}
 	}
 	return protocols, nil
+}
+
+// parsePairs splits a:1,b:c:2 at its commas and each part's last colon. What is empty at the end does not count.
+func parsePairs(key, text string) ([][2]string, error) {
+	list := splitList(strings.TrimRight(trim(text), ", \t"))
+	pairs := make([][2]string, 0, len(list))
+	for _, pair := range list {
+		colon := strings.LastIndex(pair, ":")
+		if colon < 0 {
+			return nil, &InvalidError{Message: fmt.Sprintf("Error parsing configuration property '%s': begin 0, end -1, length %d", key, len(pair))}
+		}
+		pairs = append(pairs, [2]string{trim(pair[:colon]), trim(pair[colon+1:])})
+	}
+	return pairs, nil
 }
 
 func (c *Config) endpoints(key string, protocols map[string]string) ([]endpoint, error) {

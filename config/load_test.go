@@ -314,3 +314,50 @@ func TestProviders(t *testing.T) {
 func splitLines(text string) []string { return strings.Split(text, "\n") }
 
 func joinLines(lines []string) string { return strings.Join(lines, "\n") }
+
+// FuzzLoad looks for a file that brings the server down otherwise than with one line.
+func FuzzLoad(f *testing.F) {
+	for _, name := range []string{"kafka-4.3.properties", "kafka-3.9-zookeeper.properties", "zookeeper-era.properties", "describe.properties"} {
+		document, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(document)
+	}
+	for _, text := range []string{
+		"listeners=A://[::1]:1,B://1.2.3.4:1\nlistener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT\ninter.broker.listener.name=A",
+		"max.connections.per.ip.overrides=a:1,b:2,\nmax.connections.per.ip=0", "config.providers=env\nbroker.rack=${env:A}${env:b:c}",
+		"listener.name.x.y.sasl.jaas.config=1\nlistener.name.=2", "controller.quorum.voters=1@a:1@", "log.retention.ms=9223372036854775807\nlog.retention.minutes=-1",
+		"log.cleaner.io.buffer.load.factor=NaN\nlog.cleaner.threads=1", "share.coordinator.state.topic.min.isr=32767",
+	} {
+		f.Add([]byte(text))
+	}
+	file := filepath.Join(f.TempDir(), "server.properties")
+	f.Fuzz(func(t *testing.T, document []byte) {
+		if strings.Contains(string(document), "${") && strings.Contains(string(document), "/") {
+			return // it would read the machine's files
+		}
+		if err := os.WriteFile(file, document, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, warnings, err := Load(Options{File: file, Hostname: "machine.example"})
+		for _, w := range warnings {
+			if strings.ContainsAny(w.String(), "\r\n") {
+				t.Fatalf("%q: a warning of several lines: %q", document, w)
+			}
+		}
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\r\n") {
+				t.Fatalf("%q: an error of several lines: %q", document, err)
+			}
+			return
+		}
+		if len(c.Listeners) == 0 || len(c.LogDirs) != 1 || c.NodeID < 0 {
+			t.Fatalf("%q: %+v", document, c)
+		}
+		c.TopicConfig(Dynamic{}, nil)
+		if entries := c.DescribeBroker(Dynamic{}, nil); len(entries) < 340 {
+			t.Fatalf("%q: %d entries", document, len(entries))
+		}
+	})
+}
