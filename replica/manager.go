@@ -19,8 +19,8 @@ import (
 // need it. It is shared by them and must not be changed.
 type TopicConfig struct {
 	Log storage.LogConfig
-	// Rules say how records from clients are validated. Now and Origin are set
-	// for each append.
+	// Rules say how records are validated. Topic, Partition, Now and Origin are
+	// set for each append.
 	Rules record.Rules
 	// MinInSyncReplicas is what acks=all demands of the ISR.
 	MinInSyncReplicas int

@@ -180,7 +180,7 @@ func (p *Partition) Append(records []byte, request AppendRequest) (AppendInfo, e
 		return AppendInfo{}, err
 	}
 	rules := current.config.Rules
-	rules.Now = p.manager.now().UnixMilli()
+	rules.Topic, rules.Partition, rules.Now = p.topic.name, p.index, p.manager.now().UnixMilli()
 	rules.Origin = originOf(request.Origin)
 	batches, _, err := record.Validate(records, rules)
 	if err != nil {

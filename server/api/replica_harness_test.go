@@ -63,7 +63,9 @@ func newDataBroker(t *testing.T) *dataBroker {
 			t.Error(err)
 		}
 	})
-	b.replicas = replica.New(replica.Options{Storage: logs, NodeID: 1, TopicConfig: b.topicConfig})
+	b.replicas = replica.New(replica.Options{Storage: logs, NodeID: 1, TopicConfig: b.topicConfig, Now: func() time.Time {
+		return time.UnixMilli(testTime + 60_000)
+	}})
 	if err := b.replicas.Apply(nil, b.image); err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +94,6 @@ func (b *dataBroker) serve() {
 func (b *dataBroker) topicConfig(topic string, _ *metadata.Image) replica.TopicConfig {
 	config := replica.TopicConfig{Log: storage.DefaultLogConfig(), Rules: record.DefaultRules(), MinInSyncReplicas: 1}
 	config.Log.SegmentIndexBytes = 4096
-	config.Rules.Topic = topic
 	number := func(text string) int64 {
 		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
