@@ -113,7 +113,7 @@ func (t *Table) Lookup(key string) (*Definition, bool) {
 
 var (
 	brokerTable = sync.OnceValue(func() *Table {
-		return newTable(append(append(brokerRows(), brokerRowsContinued()...), dynamicOnlyRows()...), nil)
+		return newTable(append(brokerRows(), dynamicOnlyRows()...), nil)
 	})
 	topicTable = sync.OnceValue(func() *Table { return newTable(topicRows(), topicSynonyms()) })
 	groupTable = sync.OnceValue(func() *Table { return newTable(groupRows(), groupSynonyms()) })

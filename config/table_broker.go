@@ -1,8 +1,32 @@
 package config
 
-// brokerRows is the first half of the brokers' table, in the order in which Kafka defines the keys: where two keys share
-// a bucket of a java.util.HashMap, that order shows in DescribeConfigs. The second half is brokerRowsContinued.
+import "slices"
+
+// brokerRows is the brokers' table, in the order in which Kafka defines the keys: where two keys share a bucket of a
+// java.util.HashMap, that order shows in DescribeConfigs.
 func brokerRows() []row {
+	return slices.Concat(
+		remoteStorageRows(),
+		serverRows(),
+		nodeRows(),
+		socketRows(),
+		replicationRows(),
+		classicGroupRows(),
+		newGroupRows(),
+		cleanerRows(),
+		logRows(),
+		shareRows(),
+		transactionRows(),
+		quorumRows(),
+		metricRows(),
+		tlsRows(),
+		saslRows(),
+		oauthRows(),
+	)
+}
+
+// remoteStorageRows are the keys of tiered storage.
+func remoteStorageRows() []row {
 	return []row{
 		{"remote.log.storage.system.enable", TypeBoolean, "false", "", "medium", ReadOnly, Refused, "Master switch of tiered storage."},
 		{"remote.log.storage.manager.impl.prefix", TypeString, "rsm.config.", "non-empty string", "medium", ReadOnly, NoEffect, "Prefix of the settings that the remote storage manager gets."},
@@ -35,6 +59,12 @@ func brokerRows() []row {
 		{"remote.log.manager.fetch.quota.window.size.seconds", TypeInt, "1", "[1,...]", "medium", ReadOnly, NoEffect, "Sample length for the remote read throttle."},
 		{"remote.fetch.max.wait.ms", TypeInt, "500", "[1,...]", "medium", ClusterWide, NoEffect, "Max wait of a Fetch that reads the remote tier."},
 		{"remote.list.offsets.request.timeout.ms", TypeLong, "30000", "[1,...]", "medium", ClusterWide, NoEffect, "Max wait of a ListOffsets that reads the remote tier."},
+	}
+}
+
+// serverRows are the keys of the server as a whole.
+func serverRows() []row {
+	return []row{
 		{"broker.id", TypeInt, "-1", "", "high", ReadOnly, Honoured, "Old alias of node.id (deprecated, gone in 5.0)."},
 		{"message.max.bytes", TypeInt, "1048588", "[0,...]", "high", ClusterWide, Honoured, "Largest (compressed) record batch."},
 		{"num.io.threads", TypeInt, "8", "[1,...]", "high", ClusterWide, NoEffect, "Threads that work on requests."},
@@ -58,6 +88,12 @@ func brokerRows() []row {
 		{"max.request.partition.size.limit", TypeInt, "2000", "[1,...]", "medium", ReadOnly, Honoured, "Partitions per DescribeTopicPartitions answer."},
 		{"unstable.api.versions.enable", TypeBoolean, "false", "", "high", ReadOnly, NoEffect, "Advertise unreleased API versions (testing)."},
 		{"unstable.feature.versions.enable", TypeBoolean, "false", "", "high", ReadOnly, NoEffect, "Allow unreleased feature levels (testing)."},
+	}
+}
+
+// nodeRows are the keys of the node and of the log of the metadata.
+func nodeRows() []row {
+	return []row{
 		{"process.roles", TypeList, required, "[broker, controller]", "high", ReadOnly, Honoured, "Whether the node is a broker, a controller or both."},
 		{"node.id", TypeInt, required, "[0,...]", "high", ReadOnly, Honoured, "The id of this node in the cluster."},
 		{"initial.broker.registration.timeout.ms", TypeInt, "60000", "", "medium", ReadOnly, NoEffect, "Give up (exit) if the first registration takes longer."},
@@ -79,6 +115,12 @@ func brokerRows() []row {
 		{"internal.metadata.log.segment.bytes", TypeInt, null, "", "low", ReadOnly, Honoured, "Test knob: metadata segment size."},
 		{"internal.metadata.max.batch.size.in.bytes", TypeInt, "8388608", "", "low", ReadOnly, Honoured, "Test knob: max metadata batch."},
 		{"internal.metadata.delete.delay.millis", TypeLong, "60000", "", "low", ReadOnly, NoEffect, "Test knob: delay before deleting metadata files."},
+	}
+}
+
+// socketRows are the keys of listeners and connections.
+func socketRows() []row {
+	return []row{
 		{"listeners", TypeList, "PLAINTEXT://:9092", "", "high", PerBroker, Honoured, "Sockets to bind: NAME://host:port list (empty host = default interface, 0.0.0.0 = all)."},
 		{"advertised.listeners", TypeList, null, "", "high", ReadOnly, Honoured, "Host:port per listener name that goes into Metadata responses; falls back to listeners; 0.0.0.0 not allowed."},
 		{"listener.security.protocol.map", TypeString, "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "", "low", PerBroker, Honoured, "Listener name -> PLAINTEXT/SSL/SASL_PLAINTEXT/SASL_SSL."},
@@ -95,6 +137,12 @@ func brokerRows() []row {
 		{"queued.max.requests", TypeInt, "500", "[1,...]", "high", ReadOnly, NoEffect, "Requests queued before network threads block."},
 		{"queued.max.request.bytes", TypeLong, "-1", "", "medium", ReadOnly, NoEffect, "Byte budget of queued requests (-1 = none)."},
 		{"num.network.threads", TypeInt, "3", "[1,...]", "high", ClusterWide, NoEffect, "Threads that read requests and write answers, for each listener."},
+	}
+}
+
+// replicationRows are the keys of replication.
+func replicationRows() []row {
+	return []row{
 		{"controller.socket.timeout.ms", TypeInt, "30000", "", "medium", ReadOnly, NoEffect, "Socket timeout on controller channels."},
 		{"default.replication.factor", TypeInt, "1", "", "medium", ReadOnly, Honoured, "Replicas of a topic that is created without a number of its own."},
 		{"replica.lag.time.max.ms", TypeLong, "30000", "", "high", ReadOnly, NoEffect, "Drop a follower from ISR after lagging this long."},
@@ -118,6 +166,12 @@ func brokerRows() []row {
 		{"inter.broker.listener.name", TypeString, null, "", "medium", ReadOnly, Honoured, "Listener brokers use among themselves (excludes security.inter.broker.protocol)."},
 		{"replica.selector.class", TypeString, null, "", "medium", ReadOnly, NoEffect, "Plugin choosing the read replica (KIP-392); RackAwareReplicaSelector is stock."},
 		{"follower.fetch.last.tiered.offset.enable", TypeBoolean, "false", "", "medium", ClusterWide, NoEffect, "Empty follower starts after the last tiered offset."},
+	}
+}
+
+// classicGroupRows are the keys of the group coordinator, offsets and classic groups.
+func classicGroupRows() []row {
+	return []row{
 		{"group.coordinator.rebalance.protocols", TypeList, "classic,consumer,streams", "[consumer, classic, share, streams]", "medium", ReadOnly, NoEffect, "Enabled group protocols: classic, consumer, share, streams (deprecated)."},
 		{"group.coordinator.threads", TypeInt, "4", "[1,...]", "high", ReadOnly, NoEffect, "Coordinator worker threads."},
 		{"group.coordinator.background.threads", TypeInt, "2", "[1,...]", "high", ReadOnly, NoEffect, "Threads for regex and offloaded assignment work."},
@@ -136,6 +190,12 @@ func brokerRows() []row {
 		{"group.max.session.timeout.ms", TypeInt, "1800000", "", "medium", ReadOnly, Honoured, "Max session.timeout.ms a classic member may ask for."},
 		{"group.initial.rebalance.delay.ms", TypeInt, "3000", "", "medium", ReadOnly, Honoured, "Wait for more members before the first classic rebalance."},
 		{"group.max.size", TypeInt, "2147483647", "[1,...]", "medium", ReadOnly, Honoured, "Most members of a classic group."},
+	}
+}
+
+// newGroupRows are the keys of consumer, share and streams groups.
+func newGroupRows() []row {
+	return []row{
 		{"group.consumer.session.timeout.ms", TypeInt, "45000", "[1,...]", "medium", ReadOnly, NoEffect, "KIP-848 member considered dead after this silence."},
 		{"group.consumer.min.session.timeout.ms", TypeInt, "45000", "[1,...]", "medium", ReadOnly, NoEffect, "Floor for the group override of the session timeout."},
 		{"group.consumer.max.session.timeout.ms", TypeInt, "60000", "[1,...]", "medium", ReadOnly, NoEffect, "Ceiling for the group override of the session timeout."},
@@ -174,6 +234,12 @@ func brokerRows() []row {
 		{"group.streams.assignment.interval.ms", TypeInt, "1000", "[0,...]", "medium", ClusterWide, NoEffect, "Min spacing of assignment computations (streams groups)."},
 		{"group.streams.min.assignment.interval.ms", TypeInt, "0", "[0,...]", "medium", ReadOnly, NoEffect, "Floor for the group override of the streams assignment interval."},
 		{"group.streams.max.assignment.interval.ms", TypeInt, "15000", "[0,...]", "medium", ReadOnly, NoEffect, "Ceiling for the group override of the streams assignment interval."},
+	}
+}
+
+// cleanerRows are the keys of compaction.
+func cleanerRows() []row {
+	return []row{
 		{"log.cleaner.threads", TypeInt, "1", "[0,...]", "medium", ClusterWide, NoEffect, "Compaction threads."},
 		{"log.cleaner.io.max.bytes.per.second", TypeDouble, "1.7976931348623157E308", "", "medium", ClusterWide, NoEffect, "I/O throttle of the cleaner."},
 		{"log.cleaner.dedupe.buffer.size", TypeLong, "134217728", "", "medium", ClusterWide, NoEffect, "Memory for the compaction offset map, all threads together."},
@@ -184,5 +250,6 @@ func brokerRows() []row {
 		{"log.cleaner.enable", TypeBoolean, "true", "", "medium", ReadOnly, NoEffect, "Run the compaction threads (deprecated switch)."},
 		{"log.cleaner.delete.retention.ms", TypeLong, "86400000", "[0,...]", "medium", ClusterWide, NoEffect, "How long tombstones/txn markers survive compaction."},
 		{"log.cleaner.min.compaction.lag.ms", TypeLong, "0", "[0,...]", "medium", ClusterWide, NoEffect, "Records younger than this are not compacted."},
+		{"log.cleaner.max.compaction.lag.ms", TypeLong, "9223372036854775807", "[1,...]", "medium", ClusterWide, NoEffect, "Force a clean once a record waited this long."},
 	}
 }

@@ -1,9 +1,8 @@
 package config
 
-// brokerRowsContinued is the second half of the brokers' table: groups' limits, the log, quorum, metrics, security.
-func brokerRowsContinued() []row {
+// logRows are the keys of topics and logs.
+func logRows() []row {
 	return []row{
-		{"log.cleaner.max.compaction.lag.ms", TypeLong, "9223372036854775807", "[1,...]", "medium", ClusterWide, NoEffect, "Force a clean once a record waited this long."},
 		{"num.partitions", TypeInt, "1", "[1,...]", "medium", ReadOnly, Honoured, "Partitions of a topic that is created without a number of its own."},
 		{"log.dir", TypeList, "/tmp/kafka-logs", "", "high", ReadOnly, Honoured, "The data directory where log.dirs is not set."},
 		{"log.dirs", TypeList, null, "", "high", ReadOnly, Honoured, "The data directories, separated by commas."},
@@ -38,6 +37,12 @@ func brokerRowsContinued() []row {
 		{"alter.config.policy.class.name", TypeClass, null, "", "low", ReadOnly, NoEffect, "JVM plugin that may veto AlterConfigs."},
 		{"log.dir.failure.timeout.ms", TypeLong, "30000", "[1,...]", "low", ReadOnly, NoEffect, "Broker stops if it cannot report a failed dir for this long."},
 		{"log.initial.task.delay.ms", TypeLong, "30000", "[0,...]", "low", ReadOnly, Honoured, "Test knob: delay before LogManager tasks begin."},
+	}
+}
+
+// shareRows are the keys of share groups' state.
+func shareRows() []row {
+	return []row{
 		{"group.share.delivery.count.limit", TypeInt, "5", "[2,...,10]", "medium", ReadOnly, NoEffect, "Deliveries of a record before it is archived/DLQed."},
 		{"group.share.max.delivery.count.limit", TypeInt, "10", "[5,...,25]", "medium", ReadOnly, NoEffect, "Ceiling for the group override of the delivery count."},
 		{"group.share.min.delivery.count.limit", TypeInt, "2", "[2,...,5]", "medium", ReadOnly, NoEffect, "Floor for the group override of the delivery count."},
@@ -63,6 +68,12 @@ func brokerRowsContinued() []row {
 		{"share.coordinator.state.topic.prune.interval.ms", TypeInt, "300000", "[1,...]", "low", ReadOnly, NoEffect, "How often redundant share state is pruned."},
 		{"share.coordinator.cold.partition.snapshot.interval.ms", TypeInt, "300000", "[1,...]", "low", ReadOnly, NoEffect, "Forced snapshot of idle share partitions."},
 		{"share.coordinator.cached.buffer.max.bytes", TypeInt, "1048588", "[524288,...]", "medium", ClusterWide, NoEffect, "Largest write buffer kept for reuse."},
+	}
+}
+
+// transactionRows are the keys of transactions and producer ids.
+func transactionRows() []row {
+	return []row{
 		{"transaction.state.log.min.isr", TypeInt, "2", "[1,...]", "high", ReadOnly, Honoured, "Least in-sync replicas of __transaction_state."},
 		{"transaction.state.log.load.buffer.size", TypeInt, "5242880", "[1,...]", "high", ReadOnly, NoEffect, "Read batch when loading transaction state."},
 		{"transaction.state.log.replication.factor", TypeShort, "3", "[1,...]", "high", ReadOnly, Honoured, "Replication factor of __transaction_state (set 1 on one node)."},
@@ -76,6 +87,12 @@ func brokerRowsContinued() []row {
 		{"transaction.abort.timed.out.transaction.cleanup.interval.ms", TypeInt, "10000", "[1,...]", "low", ReadOnly, NoEffect, "How often timed-out transactions are aborted."},
 		{"transaction.remove.expired.transaction.cleanup.interval.ms", TypeInt, "3600000", "[1,...]", "low", ReadOnly, NoEffect, "How often expired transactional ids are removed."},
 		{"transaction.two.phase.commit.enable", TypeBoolean, "false", "", "low", ReadOnly, NoEffect, "Allow 2PC participation (KIP-939)."},
+	}
+}
+
+// quorumRows are the keys of the quorum of controllers.
+func quorumRows() []row {
+	return []row{
 		{"controller.quorum.voters", TypeList, "", "non-empty list", "high", ReadOnly, Honoured, "The controllers with fixed places, each as {id}@{host}:{port}."},
 		{"controller.quorum.bootstrap.servers", TypeList, "", "non-empty list", "high", ReadOnly, Honoured, "Host:port list used to find the KRaft quorum (dynamic quorum)."},
 		{"controller.quorum.election.timeout.ms", TypeInt, "1000", "[0,...]", "high", ReadOnly, NoEffect, "Follower without leader contact starts an election after this."},
@@ -87,6 +104,12 @@ func brokerRowsContinued() []row {
 		{"controller.quorum.auto.join.enable", TypeBoolean, "false", "", "low", ReadOnly, NoEffect, "Controller adds itself as voter automatically."},
 		{"controller.quorum.fetch.snapshot.max.bytes", TypeInt, "1048576", "[1,...]", "low", ReadOnly, NoEffect, "Max bytes per FetchSnapshot."},
 		{"controller.quorum.fetch.max.bytes", TypeInt, "1048576", "[1,...]", "low", ReadOnly, NoEffect, "Max bytes per metadata-log Fetch."},
+	}
+}
+
+// metricRows are the keys of metrics and quotas.
+func metricRows() []row {
+	return []row{
 		{"metrics.num.samples", TypeInt, "2", "[1,...]", "low", ReadOnly, NoEffect, "Samples per rate/avg metric."},
 		{"metrics.sample.window.ms", TypeLong, "30000", "[1,...]", "low", ReadOnly, NoEffect, "Length of one metric sample."},
 		{"metric.reporters", TypeList, "org.apache.kafka.common.metrics.JmxReporter", "", "low", ClusterWide, NoEffect, "Kafka metrics reporter classes (JVM)."},
@@ -103,6 +126,12 @@ func brokerRowsContinued() []row {
 		{"alter.log.dirs.replication.quota.window.size.seconds", TypeInt, "1", "[1,...]", "low", ReadOnly, NoEffect, "Length of one sample of the log-dir-move throttle."},
 		{"controller.quota.window.size.seconds", TypeInt, "1", "[1,...]", "low", ReadOnly, NoEffect, "Length of one controller-mutation quota sample."},
 		{"client.quota.callback.class", TypeClass, null, "", "low", ReadOnly, NoEffect, "JVM plugin that computes client quotas."},
+	}
+}
+
+// tlsRows are the keys of security, and of TLS.
+func tlsRows() []row {
+	return []row{
 		{"connections.max.reauth.ms", TypeLong, "0", "", "medium", ReadOnly, NoEffect, "If >0, SASL session lifetime after which the client must re-authenticate."},
 		{"sasl.server.max.receive.size", TypeInt, "524288", "", "medium", ReadOnly, Refused, "Max request size before authentication completes."},
 		{"security.providers", TypeString, null, "", "low", ReadOnly, Refused, "JCA provider classes (JVM)."},
@@ -130,6 +159,12 @@ func brokerRowsContinued() []row {
 		{"ssl.secure.random.implementation", TypeString, null, "", "low", PerBroker, Refused, "PRNG (JVM)."},
 		{"ssl.cipher.suites", TypeList, "", "", "medium", PerBroker, Refused, "TLS suites allowed (JVM names)."},
 		{"ssl.engine.factory.class", TypeClass, null, "", "low", PerBroker, Refused, "SSLEngine factory (JVM)."},
+	}
+}
+
+// saslRows are the keys of SASL.
+func saslRows() []row {
+	return []row{
 		{"sasl.mechanism.inter.broker.protocol", TypeString, "GSSAPI", "", "medium", PerBroker, Refused, "Mechanism used between brokers."},
 		{"sasl.enabled.mechanisms", TypeList, "GSSAPI", "", "medium", PerBroker, Refused, "Mechanisms accepted: GSSAPI, PLAIN, SCRAM-SHA-256/512, OAUTHBEARER."},
 		{"sasl.server.callback.handler.class", TypeClass, null, "", "medium", ReadOnly, Refused, "Server-side SASL callback class, prefixed per listener+mechanism."},
@@ -151,6 +186,12 @@ func brokerRowsContinued() []row {
 		{"sasl.login.read.timeout.ms", TypeInt, null, "", "low", ReadOnly, Refused, "Read timeout to the OAuth provider."},
 		{"sasl.login.retry.backoff.max.ms", TypeLong, "10000", "", "low", ReadOnly, Refused, "Max backoff of provider logins."},
 		{"sasl.login.retry.backoff.ms", TypeLong, "100", "", "low", ReadOnly, Refused, "First backoff of provider logins."},
+	}
+}
+
+// oauthRows are the keys of OAUTHBEARER, delegation tokens, and what else there is.
+func oauthRows() []row {
+	return []row{
 		{"sasl.oauthbearer.jwt.retriever.class", TypeClass, "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever", "", "medium", ReadOnly, Refused, "Class fetching tokens (JVM)."},
 		{"sasl.oauthbearer.jwt.validator.class", TypeClass, "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", "", "medium", ReadOnly, Refused, "Class validating tokens (JVM)."},
 		{"sasl.oauthbearer.scope", TypeString, null, "", "medium", ReadOnly, Refused, "Scope asked of the provider."},
