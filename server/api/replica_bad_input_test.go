@@ -167,14 +167,14 @@ func badFetchRows() []badInput {
 		{118, "fetch_offset beyond LEO", from(nil, fetched{"plain", 0, 2}), 1, false},
 		{121, "replica_id 2, authorizer off, not a replica", from(func(r *kmsg.FetchRequest) { r.ReplicaID = 2 }, plain), 6, false},
 		{122, "session id unknown, epoch 5", from(inSessionOf(123, 5)), 70, false},
-		{127, "unknown topic", at(12, from(nil, fetched{"not-there", 0, 0})), 3, false},
-		{127, "unknown topic id", at(13, from(nil, fetched{"not-there", 0, 0})), 100, false},
+		{127, "unknown topic", inVersion(12, from(nil, fetched{"not-there", 0, 0})), 3, false},
+		{127, "unknown topic id", inVersion(13, from(nil, fetched{"not-there", 0, 0})), 100, false},
 		{128, "forgotten topics not in session", from(inSessionOf(0, 0, fetched{"plain", 77, 0}), plain), 0, false},
 	}
 }
 
-// at gives the requests a version of their own.
-func at(version int16, requests []kmsg.Request) []kmsg.Request {
+// inVersion gives the requests a version of their own.
+func inVersion(version int16, requests []kmsg.Request) []kmsg.Request {
 	for _, request := range requests {
 		request.SetVersion(version)
 	}
