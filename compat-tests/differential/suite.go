@@ -223,4 +223,3 @@ func (s *suite) prepare(t *testing.T) {
 		s.run(t, fill)
 	}
 }
-
