@@ -88,7 +88,9 @@ func (c *connection) read() {
 		}
 		frame, err := c.frames.Next()
 		if err != nil {
-			c.fail(err)
+			if !c.network.draining.Load() { // else what is outstanding is still answered
+				c.fail(err)
+			}
 			break
 		}
 		c.requests.Add(1)

@@ -74,6 +74,8 @@ func storageLine(kind storage.EventKind) (eventLine, bool) {
 		return eventLine{zerolog.ErrorLevel, "no space is left: appends are refused until there is some"}, true
 	case storage.EventSpaceReturned:
 		return eventLine{zerolog.InfoLevel, "there is space again"}, true
+	case storage.EventRetentionFailed:
+		return eventLine{zerolog.ErrorLevel, "retention failed: old segments stay"}, true
 	case storage.EventFlushSlow:
 		return eventLine{zerolog.WarnLevel, "an fsync was slow"}, true
 	}

@@ -8,8 +8,12 @@ import (
 	"ottla/coordinator/group"
 	"ottla/internal/uuid"
 	"ottla/metadata"
+	"ottla/protocol/record"
 	"ottla/replica"
 )
+
+// maxUnpacked bounds what a batch of a coordinator's log may unpack to.
+const maxUnpacked = 256 << 20
 
 // groupShards starts and stops the group coordinator's shards as this node takes
 // up and gives up partitions of __consumer_offsets. Its methods, close apart, are
@@ -28,7 +32,7 @@ func newGroupShards(s *Server) *groupShards {
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.service = group.New(group.Options{
 		Config: groupConfig(s.settings), Now: time.Now, NewID: uuid.New,
-		Translate: replica.ErrorOf, Limits: unpackLimits(), Events: s.events.groups,
+		Translate: replica.ErrorOf, Limits: record.Limits{MaxDecompressedBytes: maxUnpacked}, Events: s.events.groups,
 	})
 	return g
 }

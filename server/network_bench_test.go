@@ -85,6 +85,9 @@ func TestAllocationsPerRequest(t *testing.T) {
 		}
 	})
 	t.Logf("%.1f allocations a request", per)
+	if raceDetector {
+		t.Skip("under the race detector a pool forgets at random")
+	}
 	if limit := 9.0; per > limit {
 		t.Errorf("%.1f allocations a request, limit %.0f", per, limit)
 	}

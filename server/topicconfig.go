@@ -5,6 +5,7 @@ import (
 
 	"ottla/config"
 	"ottla/metadata"
+	"ottla/protocol/record"
 	"ottla/replica"
 	"ottla/storage"
 )
@@ -16,7 +17,7 @@ func (s *Server) topicConfig(topic string, image *metadata.Image) replica.TopicC
 	effective := s.settings.TopicConfig(dynamicOf(s.settings, image), own)
 	return replica.TopicConfig{
 		Log:               logConfig(effective),
-		Rules:             rules(effective),
+		Rules:             rules(topic, effective),
 		MinInSyncReplicas: int(effective.MinInsyncReplicas),
 	}
 }
@@ -46,5 +47,29 @@ func logConfig(topic config.Topic) storage.LogConfig {
 		Delete:             topic.Delete,
 		Compact:            topic.Compact,
 		MaxMessageBytes:    topic.MaxMessageBytes,
+	}
+}
+
+// rules is the part of a topic's configuration that records are held against.
+func rules(name string, topic config.Topic) record.Rules {
+	codec, ok := record.CodecByName(topic.CompressionType)
+	if !ok {
+		codec = record.CodecProducer
+	}
+	timestamps := record.CreateTime
+	if topic.LogAppendTime {
+		timestamps = record.LogAppendTime
+	}
+	return record.Rules{
+		Topic:           name,
+		MaxMessageBytes: int(topic.MaxMessageBytes),
+		Codec:           codec,
+		GzipLevel:       max(topic.GzipLevel, 0), // -1 is the default, which Rules write as 0
+		LZ4Level:        topic.Lz4Level,
+		ZstdLevel:       topic.ZstdLevel,
+		TimestampType:   timestamps,
+		BeforeMaxMs:     topic.TimestampBeforeMaxMs,
+		AfterMaxMs:      topic.TimestampAfterMaxMs,
+		Compacted:       topic.Compact,
 	}
 }
