@@ -189,6 +189,18 @@ func (c *Config) Get(key string) (string, bool) {
 	return s.raw, ok
 }
 
+// Place tells where the value of a key comes from: SourceStaticBroker for what was given, with the line of the file (0 where
+// it was the environment or the command line), SourceDefault for what the table says, SourceUnknown where there is no value.
+func (c *Config) Place(key string) (Source, int) {
+	if s, ok := c.source.settings[key]; ok {
+		return SourceStaticBroker, s.line
+	}
+	if _, ok := c.source.values[key]; ok {
+		return SourceDefault, 0
+	}
+	return SourceUnknown, 0
+}
+
 // hostname is what is advertised where the file names no host.
 func hostname(given string) string {
 	if given != "" {

@@ -315,6 +315,25 @@ func splitLines(text string) []string { return strings.Split(text, "\n") }
 
 func joinLines(lines []string) string { return strings.Join(lines, "\n") }
 
+func TestPlace(t *testing.T) {
+	c, _ := mustLoad(t, "\nnum.partitions=3\nmy.own=x\nbroker.id=4", "log.retention.hours=5")
+	for key, want := range map[string]struct {
+		value  string
+		source Source
+		line   int
+	}{
+		"num.partitions": {"3", SourceStaticBroker, 2}, "my.own": {"x", SourceStaticBroker, 3}, "node.id": {"4", SourceStaticBroker, 4},
+		"log.retention.hours": {"5", SourceStaticBroker, 0}, "num.io.threads": {"8", SourceDefault, 0}, "log.retention.ms": {"", SourceUnknown, 0},
+		"none.such": {"", SourceUnknown, 0},
+	} {
+		value, ok := c.Get(key)
+		source, line := c.Place(key)
+		if value != want.value || source != want.source || line != want.line || ok != (source != SourceUnknown) {
+			t.Errorf("%s is %q of source %d, line %d; want %+v", key, value, source, line, want)
+		}
+	}
+}
+
 // FuzzLoad looks for a file that brings the server down otherwise than with one line.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"kafka-4.3.properties", "kafka-3.9-zookeeper.properties", "zookeeper-era.properties", "describe.properties"} {
