@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/protocol/record"
+	"ottla/replica"
+	"ottla/storage"
 )
 
 // poll is a fetch on its way.
@@ -193,6 +197,56 @@ func TestFetchInSessionWaitsAgain(t *testing.T) {
 			if p.took != time.Second {
 				t.Fatalf("epoch %d: answered after %v", epoch, p.took)
 			}
+		}
+	})
+}
+
+// TestFetchCommitted follows two transactions: what is open is not read, and does
+// not end a wait; what was aborted is named.
+func TestFetchCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newDataBroker(t)
+		b.create("plain", 1, nil)
+		partition, _ := b.replicas.Partition("plain", 0)
+		add := func(origin storage.Origin, batch []byte) {
+			t.Helper()
+			if _, err := partition.Append(batch, replica.AppendRequest{Acks: replica.AcksAll, LeaderEpoch: -1, Origin: origin}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open := func(producer int64) {
+			add(storage.OriginClient, values("t").idempotent(producer, 0, 0).with(func(b *testBatch) { b.attributes = 0x10 }).bytes())
+		}
+		end := func(producer int64, commit bool) {
+			add(storage.OriginCoordinator, record.EndTxnBatch(testTime, producer, 0, commit, record.EndTxnMarker{CoordinatorEpoch: 1}))
+		}
+		poll := func(isolation int8, offset int64) *poll {
+			return b.startPoll(t.Context(), fetchVersion(12, func(r *kmsg.FetchRequest) {
+				r.MaxWaitMillis, r.IsolationLevel = 10000, isolation
+			}, fetched{"plain", 0, offset}))
+		}
+		waits := poll(1, 0)
+		open(1) // offset 0
+		open(2) // offset 1
+		time.Sleep(time.Second)
+		end(1, false) // offset 2
+		response := <-waits.answer
+		got := response.Topics[0].Partitions[0]
+		if waits.took != time.Second || got.HighWatermark != 3 || got.LastStableOffset != 1 || len(got.RecordBatches) != len(values("t").bytes()) {
+			t.Errorf("after %v: %+v", waits.took, got)
+		}
+		if len(got.AbortedTransactions) != 1 || got.AbortedTransactions[0].ProducerID != 1 || got.AbortedTransactions[0].FirstOffset != 0 {
+			t.Errorf("aborted: %+v", got.AbortedTransactions)
+		}
+		uncommitted := (<-poll(0, 0).answer).Topics[0].Partitions[0]
+		if uncommitted.AbortedTransactions != nil || uncommitted.LastStableOffset != 1 || len(uncommitted.RecordBatches) <= len(got.RecordBatches) {
+			t.Errorf("uncommitted: %+v", uncommitted)
+		}
+		waits = poll(1, 1)
+		time.Sleep(2 * time.Second)
+		end(2, true) // offset 3
+		if got := (<-waits.answer).Topics[0].Partitions[0]; waits.took != 2*time.Second || got.LastStableOffset != 4 || len(got.RecordBatches) == 0 {
+			t.Errorf("after %v: %+v", waits.took, got)
 		}
 	})
 }
