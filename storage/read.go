@@ -242,6 +242,9 @@ func (l *Log) distrust(s *segment, x *segmentIndex, why error) (*segmentIndex, e
 	return x, err
 }
 
+// searchBufferSize is read at once to find a batch: about as much as lies between two index entries.
+const searchBufferSize = 4 << 10
+
 func (l *Log) scanTo(s *segment, position, size, offset int64) (place, error) {
 	f, err := l.engine.files.acquire(s.handle)
 	if err != nil {
@@ -250,7 +253,7 @@ func (l *Log) scanTo(s *segment, position, size, offset int64) (place, error) {
 	defer l.engine.files.release(s.handle)
 	b := l.engine.buffer()
 	defer l.engine.buffers.Put(b)
-	scan := newScanner(f, *b, position, size)
+	scan := newScanner(f, (*b)[:searchBufferSize], position, size)
 	first := true
 	for {
 		h, at, err := scan.next()

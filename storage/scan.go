@@ -117,6 +117,7 @@ type scanner struct {
 	filled   int
 	position int64 // of the next batch
 	end      int64
+	large    bool // the last batch was larger than the buffer
 }
 
 func newScanner(f vfs.File, buffer []byte, position, end int64) scanner {
@@ -132,6 +133,9 @@ func (s *scanner) next() (h header, position int64, err error) {
 	want := min(int64(headerSize), s.end-s.position)
 	if s.position < s.start || s.position+want > s.start+int64(s.filled) {
 		n := int(min(int64(len(s.buffer)), s.end-s.position))
+		if s.large {
+			n = int(want) // the next header is unlikely to lie within the same buffer
+		}
 		if err := readFull(s.file, s.buffer[:n], s.position); err != nil {
 			return h, s.position, err
 		}
@@ -145,6 +149,7 @@ func (s *scanner) next() (h header, position int64, err error) {
 	if s.position+int64(h.size) > s.end {
 		return h, s.position, fmt.Errorf("%w: batch of %d bytes, %d left", errNoBatch, h.size, s.end-s.position)
 	}
+	s.large = h.size > len(s.buffer)
 	position = s.position
 	s.position += int64(h.size)
 	return h, position, nil
