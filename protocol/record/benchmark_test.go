@@ -2,22 +2,24 @@ package record
 
 import (
 	"math/rand/v2"
+	"strconv"
 	"testing"
 )
 
-// payload is a batch of 64 records of 1 KB, half of it text that compresses.
+// payload is a batch of 64 records of 1 KB, of words that compress to a third.
 func payload(codec Codec) Batch {
 	random := rand.New(rand.NewPCG(1, 2))
+	words := make([]string, 300)
+	for i := range words {
+		words[i] = strconv.FormatUint(random.Uint64N(1<<40), 36) + " "
+	}
 	builder := NewBuilder(plain(codec))
-	value := make([]byte, 1024)
 	for i := range 64 {
-		for j := range value {
-			value[j] = "the quick brown fox "[j%20]
-			if j%2 == 0 {
-				value[j] = byte(random.Uint32())
-			}
+		var value []byte
+		for len(value) < 1024 {
+			value = append(value, words[random.IntN(len(words))]...)
 		}
-		builder.Append(testTime+int64(i), []byte{byte(i)}, value)
+		builder.Append(testTime+int64(i), []byte{byte(i)}, value[:1024])
 	}
 	return builder.Build()
 }

@@ -233,3 +233,33 @@ func TestBareSnappyAndConcatenatedStreams(t *testing.T) {
 		t.Errorf("two gzip members: %d bytes, %v", len(out), err)
 	}
 }
+
+// TestWriteForKafka writes batches of every codec and level to the file that
+// RECORD_BATCHES names, one a line: name, bytes, number of records, sum of the
+// values' CRC-32C. Kafka's classes can then be held against them.
+func TestWriteForKafka(t *testing.T) {
+	name := os.Getenv("RECORD_BATCHES")
+	if name == "" {
+		t.Skip("RECORD_BATCHES is not set")
+	}
+	var out bytes.Buffer
+	for _, codec := range codecs() {
+		for level := range 18 {
+			for _, count := range []int{1, 3, 300} {
+				options := plain(codec)
+				options.Level = level
+				b := NewBuilder(options)
+				var sum int64
+				for i := range count {
+					value := bytes.Repeat([]byte(strconv.Itoa(i*i*7919)), 1+i)
+					sum += int64(crc32.Checksum(value, crc32.MakeTable(crc32.Castagnoli)))
+					b.Append(testTime, nil, value, Header{Key: "h", Value: value[:1]})
+				}
+				fmt.Fprintf(&out, "%s-%d-%d %x %d %d\n", codec, level, count, []byte(b.Build()), count, sum)
+			}
+		}
+	}
+	if err := os.WriteFile(name, out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

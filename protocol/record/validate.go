@@ -32,7 +32,7 @@ func Validate(records []byte, rules Rules) (Batch, Info, error) {
 		return nil, Info{}, bad
 	}
 	target := rules.target(batch)
-	check := checker{rules: &rules, batch: batch, maxTimestamp: NoTimestamp}
+	check := checker{rules: rules, batch: batch, maxTimestamp: NoTimestamp}
 	if target != batch.Codec() {
 		return check.rebuild(target)
 	}
@@ -102,7 +102,7 @@ func (r *Rules) checkClientBatch(b Batch) *InvalidError {
 
 // checker holds the records of one batch against the rules.
 type checker struct {
-	rules        *Rules
+	rules        Rules // a copy, so that a pointer to it need not leave the stack
 	batch        Batch
 	maxTimestamp int64
 	failed       []RecordError
@@ -113,7 +113,7 @@ type checker struct {
 func (c *checker) record(index int, f *fields, kind string) {
 	timestamp := c.batch.timestamp(f)
 	c.maxTimestamp = max(c.maxTimestamp, timestamp)
-	r := c.rules
+	r := &c.rules
 	if r.Compacted && f.keySize < 0 {
 		c.fail(index, "Compacted topic cannot accept message without key in topic partition "+r.partition())
 		return
@@ -172,7 +172,7 @@ func (c *checker) stream() *InvalidError {
 	}
 	s, err := newStream(c.batch.Codec(), c.batch[BatchOverhead:], c.rules.limits())
 	if err != nil {
-		return unreadable(err, c.rules)
+		return unreadable(err, &c.rules)
 	}
 	defer s.close()
 	inOrder := true
@@ -180,7 +180,7 @@ func (c *checker) stream() *InvalidError {
 	for i := range count {
 		if reason := s.record(&f); reason != "" {
 			if s.err != nil && s.err != io.EOF {
-				return unreadable(s.err, c.rules)
+				return unreadable(s.err, &c.rules)
 			}
 			return c.malformed(reason)
 		}
@@ -191,7 +191,7 @@ func (c *checker) stream() *InvalidError {
 		return c.malformed(reasonRemaining)
 	}
 	if s.err != io.EOF {
-		return unreadable(s.err, c.rules)
+		return unreadable(s.err, &c.rules)
 	}
 	if bad := recordErrors(c.failed, c.aboutTime); bad != nil {
 		return bad
@@ -204,7 +204,7 @@ func (c *checker) stream() *InvalidError {
 
 // rebuild checks the records and builds the batch anew with another codec.
 func (c *checker) rebuild(target Codec) (Batch, Info, error) {
-	r, b := c.rules, c.batch
+	r, b := &c.rules, c.batch
 	bytes := []byte(b[BatchOverhead:])
 	if b.Codec() != CodecNone {
 		var err error
@@ -217,6 +217,7 @@ func (c *checker) rebuild(target Codec) (Batch, Info, error) {
 		TimestampType: r.TimestampType, LogAppendTime: r.Now, ProducerID: b.ProducerID(), ProducerEpoch: b.ProducerEpoch(),
 		BaseSequence: b.BaseSequence(), Transactional: b.IsTransactional(), Control: b.IsControl(),
 	})
+	builder.bytes = append(make([]byte, 0, BatchOverhead+len(bytes)+len(bytes)/32), builder.bytes...)
 	records := cursor{b: bytes}
 	count := int(b.RecordCount())
 	var f fields
