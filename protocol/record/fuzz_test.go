@@ -57,6 +57,9 @@ func FuzzValidate(f *testing.F) {
 			copy(input, fix(b, func(Batch) {}))
 		}
 		_ = CheckProduce(input, 9)
+		_ = CheckProduce(input, 9)
+		// Where the producer has set LogAppendTime, the greatest timestamp is his until the bit is cleared.
+		stamped := len(input) >= BatchOverhead && Batch(input).TimestampType() == LogAppendTime
 		boundedMemory(t, func() {
 			valid, _, err := Validate(input, rules)
 			if err != nil {
@@ -69,7 +72,7 @@ func FuzzValidate(f *testing.F) {
 			if next, rest, err := Next(valid); err != nil || len(rest) != 0 || len(next) != len(valid) || !valid.CheckCRC() {
 				t.Fatalf("what is valid is no batch: %v", err)
 			}
-			if again, _, err := Validate(bytes.Clone(valid), rules); err == nil && !bytes.Equal(again, valid) {
+			if again, _, err := Validate(bytes.Clone(valid), rules); err == nil && !stamped && !bytes.Equal(again, valid) {
 				t.Fatal("a second validation changes the batch")
 			}
 		})
