@@ -362,6 +362,9 @@ func (l *Log) closeFiles() error {
 	if err := l.seal(s); err != nil {
 		return err
 	}
+	if s.size.Load() == 0 {
+		return nil // an index without entries needs no fsync: of many idle logs that would be a long stop
+	}
 	if err := l.syncIndexes(s); err != nil {
 		return err
 	}
