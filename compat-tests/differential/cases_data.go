@@ -216,7 +216,8 @@ func epochCases() []testCase {
 func producerCases() []testCase {
 	ask := func(name string, change func(r *kmsg.InitProducerIDRequest)) testCase {
 		return testCase{
-			name: name, key: kmsg.InitProducerID,
+			// Before version 3 the request has neither field.
+			name: name, key: kmsg.InitProducerID, min: 3,
 			build: func(s *side, version int16) kmsg.Request {
 				r := kmsg.NewPtrInitProducerIDRequest()
 				r.TransactionTimeoutMillis, r.ProducerID, r.ProducerEpoch = 60000, -1, -1

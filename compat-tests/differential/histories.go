@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -166,9 +167,10 @@ func deleteOf(group string) kmsg.Request {
 	return r
 }
 
-// idempotentProducer: sequences in order, repeated, with gaps, with a new epoch and an old one.
-func idempotentProducer(t *testing.T, s *suite) {
-	for _, side := range s.sides {
+// newProducer asks for a producer id. Apache Kafka says that it loads until it has fetched its first block of ids.
+func newProducer(t *testing.T, side *side) *kmsg.InitProducerIDResponse {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		r := kmsg.NewPtrInitProducerIDRequest()
 		r.Version, r.ProducerID, r.ProducerEpoch = 4, -1, -1
 		got, err := side.do("", r, false)
@@ -176,6 +178,16 @@ func idempotentProducer(t *testing.T, s *suite) {
 			t.Fatalf("InitProducerId on %s: %+v %v", side.broker.Name, got, err)
 		}
 		response := got.response.(*kmsg.InitProducerIDResponse)
+		if response.ErrorCode != kerr.CoordinatorLoadInProgress.Code || time.Now().After(deadline) {
+			return response
+		}
+	}
+}
+
+// idempotentProducer: sequences in order, repeated, with gaps, with a new epoch and an old one.
+func idempotentProducer(t *testing.T, s *suite) {
+	for _, side := range s.sides {
+		response := newProducer(t, side)
 		if response.ErrorCode != 0 || response.ProducerEpoch != 0 || response.ProducerID < 0 {
 			t.Fatalf("InitProducerId on %s: %+v", side.broker.Name, response)
 		}
@@ -287,6 +299,7 @@ func topicLife(t *testing.T, s *suite) {
 			r.Topics = append(r.Topics, item)
 			return r
 		})
+		s.awaitLeader(t, "lived", 1)
 		for _, side := range s.sides {
 			if err := side.learn(); err != nil {
 				t.Fatal(err)
