@@ -109,7 +109,9 @@ func (h *producer) reply(ctx context.Context, request *Request, body *kmsg.Produ
 		if err := commit.partition.Commit(ctx, commit.info, body.Acks, time.Until(deadline)); err != nil {
 			failed = true
 			answer := place(response, commit.at)
-			answer.BaseOffset, answer.LogAppendTime, answer.LogStartOffset = -1, -1, -1
+			if !errors.Is(err, kerr.RequestTimedOut) {
+				answer.BaseOffset, answer.LogAppendTime, answer.LogStartOffset = -1, -1, -1
+			}
 			h.refuse(response, answer, commit.partition, err, request.Listener)
 		}
 	}

@@ -141,8 +141,13 @@ func (f *fetchRound) open(connected context.Context) *kerr.Error {
 		if failure != nil {
 			return failure
 		}
-		f.session, f.order = session, &session.order
 		session.update(f.body)
+		if len(session.partitions) > maxSessionPartitions {
+			// The client begins again with those that it still wants.
+			sessions.close(f.request, session.id)
+			return kerr.FetchSessionIDNotFound
+		}
+		f.session, f.order = session, &session.order
 		session.epoch = nextSessionEpoch(session.epoch)
 		f.response.sessionID = session.id
 		if len(session.partitions) == 0 {

@@ -21,6 +21,9 @@ const (
 	// sessionsPerConnection is how many sessions one connection may hold; clients
 	// use one. The oldest makes room.
 	sessionsPerConnection = 8
+	// maxSessionPartitions is how many partitions one session may gather: what
+	// was never forgotten must not fill the memory.
+	maxSessionPartitions = 1 << 17
 	// sessionSweep is the least number of sessions at which those of connections
 	// that have ended are looked for.
 	sessionSweep = 32
@@ -208,8 +211,12 @@ func (c *fetchSessions) close(request *Request, id int32) {
 }
 
 // create puts a session into the cache, which must be done with its own round,
-// and gives it an id. It returns 0 where there is no slot for it.
+// and gives it an id. It returns 0 where there is no slot for it, or it is too
+// large.
 func (c *fetchSessions) create(session *fetchSession) int32 {
+	if len(session.partitions) > maxSessionPartitions {
+		return 0
+	}
 	c.lock.Lock()
 	now := c.now()
 	gone := c.sweep(nil)

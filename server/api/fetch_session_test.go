@@ -159,3 +159,32 @@ func TestOneConnectionHoldsFewSessions(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionsHaveALimit shows that a session which only grows is closed.
+func TestSessionsHaveALimit(t *testing.T) {
+	b := newDataBroker(t)
+	ask := func(id, epoch int32, partitions int, from int32) *kmsg.FetchResponse {
+		request := kmsg.NewPtrFetchRequest()
+		request.SessionID, request.SessionEpoch = id, epoch
+		topic := kmsg.FetchRequestTopic{Topic: "not-there"}
+		for i := range int32(partitions) {
+			p := kmsg.NewFetchRequestTopicPartition()
+			p.Partition = from + i
+			topic.Partitions = append(topic.Partitions, p)
+		}
+		request.Topics = []kmsg.FetchRequestTopic{topic}
+		return must[*kmsg.FetchResponse](b, 12, request)
+	}
+	if id := ask(0, 0, maxSessionPartitions+1, 0).SessionID; id != 0 {
+		t.Error("a session that is too large is opened")
+	}
+	opened := ask(0, 0, maxSessionPartitions-10, 0)
+	if opened.SessionID == 0 || ask(opened.SessionID, 1, 10, maxSessionPartitions-10).ErrorCode != 0 {
+		t.Error("a session just as large as it may be is refused")
+	}
+	for epoch := int32(2); epoch < 4; epoch++ {
+		if code := ask(opened.SessionID, epoch, 1, maxSessionPartitions).ErrorCode; code != kerr.FetchSessionIDNotFound.Code {
+			t.Errorf("code %d for one partition too many", code)
+		}
+	}
+}
