@@ -228,6 +228,14 @@ func TestBareSnappyAndConcatenatedStreams(t *testing.T) {
 	if out, err := Decompress(nil, bare, CodecSnappy, Limits{}); err != nil || !bytes.Equal(out, src) {
 		t.Errorf("bare block: %d bytes, %v", len(out), err)
 	}
+	// A literal of 4 bytes, a copy of 4 from 4 back, and one from 0 back: the last is no snappy.
+	repeat := []byte{12, 3 << 2, 'a', 'b', 'c', 'd', 1, 4, 1, 0}
+	if out, err := Decompress(nil, repeat, CodecSnappy, Limits{}); err == nil {
+		t.Errorf("a copy from 0 back: %q", out)
+	}
+	if out, err := Decompress(nil, append([]byte{8}, repeat[1:8]...), CodecSnappy, Limits{}); err != nil || string(out) != "abcdabcd" {
+		t.Errorf("a copy from 4 back: %q, %v", out, err)
+	}
 	packed := appendGzip(nil, src, 0)
 	if out, err := Decompress(nil, append(append(bytes.Clone(packed), packed...), "garbage behind it"...), CodecGzip, Limits{}); err != nil || len(out) != 2*len(src) {
 		t.Errorf("two gzip members: %d bytes, %v", len(out), err)

@@ -109,7 +109,7 @@ func (d *snappyDecoder) next() error {
 // decode allocates no more than what a block of this size can hold.
 func (d *snappyDecoder) decode(block []byte) error {
 	size, err := snappy.DecodedLen(block)
-	if err != nil || size > snappyRatio*len(block) {
+	if err != nil || size > snappyRatio*len(block) || repeats(block) {
 		return errSnappyBlock
 	}
 	if size > cap(d.block) {
@@ -121,6 +121,41 @@ func (d *snappyDecoder) decode(block []byte) error {
 		return errSnappyBlock
 	}
 	return nil
+}
+
+// repeats tells whether a block has copies from the offset 0. The decoder takes
+// them for an extension of its own, but no consumer's does.
+func repeats(block []byte) bool {
+	_, at := binary.Uvarint(block)
+	for at >= 0 && at < len(block) {
+		tag := block[at]
+		switch tag & 3 {
+		case 0:
+			length := int(tag >> 2)
+			at++
+			if extra := length - 59; extra > 0 {
+				if at+extra > len(block) {
+					return false
+				}
+				length = 0
+				for i := extra - 1; i >= 0; i-- {
+					length = length<<8 | int(block[at+i])
+				}
+				at += extra
+			}
+			at += length + 1
+		case 1:
+			if tag>>5 == 0 && at+1 < len(block) && block[at+1] == 0 {
+				return true
+			}
+			at += 2
+		case 2:
+			at += 3
+		case 3:
+			at += 5
+		}
+	}
+	return false
 }
 
 func appendSnappy(dst, src []byte) []byte {
