@@ -19,7 +19,7 @@ type Inspection struct {
 	Image         *metadata.Image // everything that is on disk and not in an open transaction
 	LeaderEpoch   int32           // the highest that quorum-state or the log tells
 	LogEndOffset  int64           // behind the last whole batch, or the snapshot if that is newer
-	TornTailBytes int64           // what follows the last whole batch of the last segment
+	TornTailBytes int64           // what follows the last whole batch
 
 	contents         contents
 	bootstrap        []metadata.Record
@@ -28,7 +28,8 @@ type Inspection struct {
 	snapshotTimes    map[snapshotID]snapshotContent
 	damaged          []snapshotID // snapshots that are not whole
 	bytesBehind      int64        // of the log behind the snapshot
-	logBehind        bool         // the log ends before the snapshot
+	logEnd           int64        // behind the last whole batch of the log
+	stale            []int64      // segments, from the first on, between which and the next one something is missing; a snapshot has it
 	directoryMissing bool
 }
 
@@ -155,28 +156,42 @@ func (i *Inspection) readSegments(fsys vfs.FS, dir string) error {
 	if segments[0] > i.LogEndOffset {
 		return fmt.Errorf("the log in %s begins at offset %d, but no snapshot goes up to it", dir, segments[0])
 	}
-	end := segments[0]
+	end, covered := segments[0], i.loader.offset+1
 	for at, base := range segments {
 		last := at == len(segments)-1
-		if !last && segments[at+1] <= i.loader.offset+1 {
-			end = segments[at+1]
-			continue // the snapshot has it
+		switch {
+		case base == end:
+		case base <= covered:
+			// A deletion was cut off, and the order in which files went is not theirs. The snapshot has all of it.
+			i.stale, i.TornTailBytes, end = segments[:at], 0, base
+		case last:
+			// The segment before was not synced yet when this one was begun, and lost its end. Nothing here was committed.
+			size, err := fsys.Stat(segmentName(dir, base))
+			if err != nil {
+				return fmt.Errorf("size of segment %d in %s: %w", base, dir, err)
+			}
+			i.TornTailBytes += size.Size
+			continue
+		default:
+			return fmt.Errorf("the log in %s is damaged: offset %d is followed by segment %d, which is not the last", dir, end, base)
 		}
-		if base != end {
-			return fmt.Errorf("the log in %s has a gap: offset %d is followed by the segment %d", dir, end, base)
-		}
+		mayBeTorn := at >= len(segments)-2 || segments[at+1] <= covered
 		var err error
-		if end, err = i.readSegment(fsys, path.Join(dir, fmt.Sprintf("%020d.log", base)), base, last); err != nil {
+		if end, err = i.readSegment(fsys, segmentName(dir, base), base, mayBeTorn); err != nil {
 			return err
 		}
 	}
-	i.logBehind = end < i.LogEndOffset
+	i.logEnd = end
 	i.LogEndOffset = max(i.LogEndOffset, end)
 	return nil
 }
 
-// readSegment replays one segment and returns where it ends. Only the last one may end in bytes that are not a batch.
-func (i *Inspection) readSegment(fsys vfs.FS, name string, base int64, last bool) (end int64, err error) {
+func segmentName(dir string, base int64) string {
+	return path.Join(dir, fmt.Sprintf("%020d.log", base))
+}
+
+// readSegment replays one segment and returns where it ends. If it may be torn it may end in bytes that are not a batch.
+func (i *Inspection) readSegment(fsys vfs.FS, name string, base int64, mayBeTorn bool) (end int64, err error) {
 	file, err := fsys.Open(name)
 	if err != nil {
 		return 0, fmt.Errorf("open segment %s: %w", name, err)
@@ -192,7 +207,7 @@ func (i *Inspection) readSegment(fsys vfs.FS, name string, base int64, last bool
 		if err == io.EOF {
 			return end, nil
 		}
-		if errors.Is(err, errTorn) && last {
+		if errors.Is(err, errTorn) && mayBeTorn {
 			i.TornTailBytes = reader.size - reader.position
 			return end, nil
 		}

@@ -2,7 +2,9 @@ package quorum
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path"
 	"slices"
@@ -90,7 +92,15 @@ func (q *Quorum) prepareDirectory(found *Inspection) error {
 			return fmt.Errorf("set aside %s: %w", name, err)
 		}
 	}
-	if len(found.contents.leftover)+len(found.damaged) == 0 {
+	for _, base := range found.stale {
+		for _, suffix := range []string{".index", ".timeindex", ".txnindex", ".snapshot", ".log"} {
+			name := path.Join(q.dir, fmt.Sprintf("%020d%s", base, suffix))
+			if err := q.options.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("remove %s, which a snapshot replaces: %w", name, err)
+			}
+		}
+	}
+	if len(found.contents.leftover)+len(found.damaged)+len(found.stale) == 0 {
 		return nil
 	}
 	return q.options.FS.SyncDir(q.dir)
@@ -102,10 +112,11 @@ func (q *Quorum) openLog(found *Inspection) (*storage.Log, error) {
 	config := storage.DefaultLogConfig()
 	config.SegmentBytes, config.SegmentMs = o.SegmentBytes, o.SegmentAge.Milliseconds()
 	config.RetentionBytes, config.RetentionMs, config.FileDeleteDelayMs = -1, -1, 0
-	config.MaxMessageBytes = o.MaxBatchBytes
+	config.MaxMessageBytes, config.SegmentIndexBytes = o.MaxBatchBytes, o.indexBytes
 	log, err := storage.OpenLog(storage.LogOptions{
 		FS: o.FS, Directory: q.dir, TopicPartition: storage.TopicPartition{Topic: topicName}, TopicID: uuid.MetadataTopic,
-		Config: config, Manager: &storage.Options{FS: o.FS, NodeID: o.NodeID, Now: o.Now, NoBackground: true},
+		RecoveryPoint: found.logEnd, // every batch before it was read
+		Config:        config, Manager: &storage.Options{FS: o.FS, NodeID: o.NodeID, Now: o.Now, NoBackground: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the metadata log: %w", err)
@@ -114,7 +125,7 @@ func (q *Quorum) openLog(found *Inspection) (*storage.Log, error) {
 		o.Events(Event{Text: fmt.Sprintf("the metadata log ended in %d bytes that are no whole batch; it was cut to offset %d",
 			found.TornTailBytes, found.LogEndOffset)})
 	}
-	if log.EndOffset() < found.LogEndOffset && (found.logBehind || len(found.contents.segments) == 0) {
+	if found.logEnd < found.LogEndOffset && log.EndOffset() == found.logEnd {
 		err = log.TruncateFullyAndStartAt(found.LogEndOffset)
 	}
 	if err == nil && log.EndOffset() != found.LogEndOffset {

@@ -50,6 +50,8 @@ type Options struct {
 	SnapshotInterval time.Duration // metadata.log.max.snapshot.interval.ms
 	MaxBatchBytes    int32         // how large one batch may become before a transaction is begun; 8 MiB
 
+	indexBytes int32 // segment.index.bytes; Kafka's default
+
 	Events    func(Event)     // called without a lock, by any goroutine; nil: dropped
 	Committed func(end int64) // called by the syncing goroutine after each commit; nil: nobody
 }
@@ -74,6 +76,7 @@ func (o *Options) fillIn() {
 	orDefault(&o.RetentionAge, 7*24*time.Hour)
 	orDefault(&o.SnapshotBytes, 20<<20)
 	orDefault(&o.MaxBatchBytes, 8<<20)
+	orDefault(&o.indexBytes, storage.DefaultLogConfig().SegmentIndexBytes)
 }
 
 func orDefault[T int | int32 | int64 | time.Duration](value *T, to T) {
