@@ -89,13 +89,15 @@ var errPremature = corrupt("Stream ended prematurely")
 // compressed bytes end as they should.
 type decoder interface {
 	io.Reader
-	reset(src []byte) error
+	// reset starts with src; more than bound bytes will not be asked for.
+	reset(src []byte, bound int64) error
 	// release gives the decoder back to its pool; it must not be used after.
 	release()
 }
 
-// newDecoder takes a decoder from its pool. The error wraps ErrUnknownCodec or ErrCorrupt.
-func newDecoder(codec Codec, src []byte) (decoder, error) {
+// newDecoder takes a decoder from its pool. The error is ErrTooLarge, or wraps
+// ErrUnknownCodec or ErrCorrupt.
+func newDecoder(codec Codec, src []byte, bound int64) (decoder, error) {
 	var d decoder
 	switch codec {
 	case CodecGzip:
@@ -109,16 +111,16 @@ func newDecoder(codec Codec, src []byte) (decoder, error) {
 	default:
 		return nil, fmt.Errorf("%w: %d", ErrUnknownCodec, codec)
 	}
-	if err := d.reset(src); err != nil {
+	if err := d.reset(src, bound); err != nil {
 		d.release()
 		return nil, corruptly(err)
 	}
 	return d, nil
 }
 
-// corruptly makes any error of a decoder wrap ErrCorrupt.
+// corruptly makes any error of a decoder but ErrTooLarge wrap ErrCorrupt.
 func corruptly(err error) error {
-	if errors.Is(err, ErrCorrupt) {
+	if errors.Is(err, ErrCorrupt) || err == ErrTooLarge {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -154,7 +156,7 @@ func Decompress(dst, src []byte, codec Codec, limits Limits) ([]byte, error) {
 		}
 		return append(dst, src...), nil
 	}
-	d, err := newDecoder(codec, src)
+	d, err := newDecoder(codec, src, bound)
 	if err != nil {
 		return dst, err
 	}

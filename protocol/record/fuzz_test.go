@@ -12,8 +12,8 @@ import (
 const fuzzLimit = 1 << 20
 
 // codecMemory is what the decoders may allocate at their first use and for a
-// window, apart from what comes out. A zstd frame may ask for a great window.
-const codecMemory = 2*zstdMaxWindow + 32<<20
+// window, apart from what comes out.
+const codecMemory = 2*zstdWindow + 32<<20
 
 func boundedMemory(t *testing.T, do func()) {
 	t.Helper()

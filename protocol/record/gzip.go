@@ -18,7 +18,7 @@ var gzipDecoders = sync.Pool{New: func() any { return new(gzipDecoder) }}
 
 func newGzipDecoder() *gzipDecoder { return gzipDecoders.Get().(*gzipDecoder) }
 
-func (d *gzipDecoder) reset(src []byte) error {
+func (d *gzipDecoder) reset(src []byte, _ int64) error {
 	d.source.Reset(src)
 	if d.reader == nil {
 		reader, err := gzip.NewReader(&d.source)

@@ -53,7 +53,7 @@ func (d *lz4Decoder) release() {
 	lz4Decoders.Put(d)
 }
 
-func (d *lz4Decoder) reset(src []byte) error {
+func (d *lz4Decoder) reset(src []byte, _ int64) error {
 	d.src, d.out, d.finished = nil, nil, false
 	if len(src) < 7 {
 		return errPremature

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"pgregory.net/rapid"
 )
 
@@ -190,5 +192,37 @@ func TestSequenceWraps(t *testing.T) {
 		if got := IncrementSequence(c[0], c[1]); got != c[2] {
 			t.Errorf("%d + %d: %d, want %d", c[0], c[1], got, c[2])
 		}
+	}
+}
+
+// A frame that asks for a window of 128 MiB does not get it for its few bytes.
+func TestGreatWindowCostsWhatComesOut(t *testing.T) {
+	frame := fromHex(t, "28b52ffd00880900007a")
+	claim := fromHex(t, "28b52ffda0000000040900007a") // 64 MiB of content in one segment
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out, err := Decompress(nil, frame, CodecZstd, Limits{})
+	if err != nil || string(out) != "z" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if _, err := Decompress(nil, claim, CodecZstd, Limits{}); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8<<20 {
+		t.Errorf("%d bytes allocated", used)
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithWindowSize(32<<20), zstd.WithSingleSegment(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer encoder.Close()
+	src := bytes.Repeat([]byte("0123456789abcdef"), 20<<16)
+	packed := encoder.EncodeAll(src, nil)
+	if out, err := Decompress(nil, packed, CodecZstd, Limits{}); err != nil || !bytes.Equal(out, src) {
+		t.Errorf("%d of %d bytes: %v", len(out), len(src), err)
+	}
+	if _, err := Decompress(nil, packed, CodecZstd, Limits{MaxDecompressedBytes: 3 << 20}); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
 	}
 }

@@ -43,7 +43,7 @@ func (d *snappyDecoder) release() {
 	snappyDecoders.Put(d)
 }
 
-func (d *snappyDecoder) reset(src []byte) error {
+func (d *snappyDecoder) reset(src []byte, _ int64) error {
 	d.src, d.out, d.bare = src, nil, true
 	if len(src) == 0 {
 		return errSnappyEmpty

@@ -23,7 +23,7 @@ var streams = sync.Pool{New: func() any { return new(stream) }}
 
 // newStream starts to decompress; close must be called.
 func newStream(codec Codec, src []byte, limits Limits) (*stream, error) {
-	d, err := newDecoder(codec, src)
+	d, err := newDecoder(codec, src, limits.decompressed())
 	if err != nil {
 		return nil, err
 	}
