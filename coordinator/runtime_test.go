@@ -244,6 +244,9 @@ func TestLeaderFlips(t *testing.T) {
 				synctest.Wait()
 			}
 			r.runtime.Run(0, func(*table) Result { return Result{Records: records(fmt.Sprintf("e%d=1", epoch))} }, func(*kerr.Error) {})
+			if epoch%2 == 0 {
+				synctest.Wait()
+			}
 			r.runtime.Stop(0, epoch)
 		}
 		r.runtime.Start(0, 60, log)
