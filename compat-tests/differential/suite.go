@@ -54,7 +54,8 @@ type suite struct {
 func newSuite(t *testing.T) *suite {
 	t.Helper()
 	// A topic that is not there must stay so; creation on demand has a history of its own in other suites.
-	options := harness.Options{Properties: []string{"auto.create.topics.enable=false"}}
+	// A busy machine must not make Apache Kafka lose its session and elect anew.
+	options := harness.Options{Properties: []string{"auto.create.topics.enable=false", "broker.session.timeout.ms=120000"}}
 	s := &suite{sides: [2]*side{
 		newSide(t, harness.StartSubject(t, "4.3.1", options)),
 		newSide(t, harness.StartKafka(t, "4.3.1", options)),
