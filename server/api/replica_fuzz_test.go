@@ -43,33 +43,46 @@ func FuzzProduceRecords(f *testing.F) {
 	})
 }
 
-// FuzzFetch sends any Fetch request that kmsg can decode, over one connection with
-// its sessions. The answer is always one that kmsg reads back and writes the same.
+// FuzzFetch makes fetches out of bytes, six for each partition, over one
+// connection with its sessions. The answer is always one that kmsg reads back and
+// writes the same.
 func FuzzFetch(f *testing.F) {
-	for _, s := range append(fetchSteps(), sessionSteps()...) {
-		for _, version := range s.versions {
-			request := s.build(version, nil)
-			request.SetVersion(version)
-			f.Add(request.AppendTo(nil), version)
-		}
-	}
+	f.Add([]byte{0, 0, 0, 100, 255, 255, 0, 1, 0, 100, 0, 0}, int16(8), int32(0), int8(0))
+	f.Add([]byte{1, 0, 0, 100, 255, 255, 0, 0, 1, 0, 5, 0, 0, 0, 255, 255, 0, 7}, int16(14), int32(-1), int8(1))
+	f.Add([]byte{0, 0, 9, 100, 255, 0}, int16(8), int32(1), int8(0))
 	b := newDataBroker(&testing.T{})
-	b.create("plain", 2, nil)
+	ids := map[string][16]byte{"plain": b.create("plain", 2, nil)}
 	b.write("plain", 0, values("a", "b").bytes())
-	f.Fuzz(func(t *testing.T, bytes []byte, version int16) {
+	session, next := int32(0), int32(1)
+	f.Fuzz(func(t *testing.T, bytes []byte, version int16, epoch int32, isolation int8) {
 		version = 4 + (version%15+15)%15
-		request := kmsg.NewPtrFetchRequest()
-		request.SetVersion(version)
-		if request.ReadFrom(bytes) != nil {
-			return
+		var partitions []fetched
+		for rest := bytes; len(rest) >= 6; rest = rest[6:] {
+			partitions = append(partitions, fetched{[]string{"plain", "not-there"}[rest[0]&1], int32(int8(rest[1])), int64(int8(rest[2]))})
+		}
+		request := fetchBy(nil, partitions...)(version, ids).(*kmsg.FetchRequest)
+		for i := range request.Topics {
+			p, from := &request.Topics[i].Partitions[0], bytes[6*i:]
+			p.PartitionMaxBytes, p.CurrentLeaderEpoch, p.LastFetchedEpoch = int32(int8(from[3])), int32(int8(from[4])), int32(int8(from[5]))
 		}
 		// What waits is tested elsewhere.
-		request.MaxWaitMillis = 0
+		request.MaxWaitMillis, request.IsolationLevel = 0, isolation
+		request.SessionID, request.SessionEpoch = session, epoch
+		if epoch > 0 && epoch%4 != 0 {
+			request.SessionEpoch = next
+		}
 		reply := b.handlers[kmsg.Fetch](b.connected, &Request{Body: request, ConnectionID: 1, Listener: "PLAINTEXT"})
 		response, err := reply(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		reread(t, request, response)
+		answer := reread(t, request, response).(*kmsg.FetchResponse)
+		switch {
+		case answer.ErrorCode != 0:
+		case answer.SessionID != session:
+			session, next = answer.SessionID, 1
+		default:
+			next++
+		}
 	})
 }
