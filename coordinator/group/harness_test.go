@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,7 +17,7 @@ import (
 // world is a machine with a clock, timers and a log that the test owns. It does
 // what a shard does, one operation at a time, and writes down what it saw.
 type world struct {
-	t       testing.TB
+	t       tester
 	config  Config
 	clock   time.Time
 	ids     int
@@ -37,13 +36,20 @@ type world struct {
 	lost map[string]bool
 }
 
+// tester is what testing and rapid have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 type testTimer struct {
 	due       time.Time
 	order     int
 	operation func() coordinator.Result
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t tester) *world {
 	w := &world{t: t, config: DefaultConfig(), clock: time.UnixMilli(1_000_000), waiting: map[string]int{}, lost: map[string]bool{}}
 	w.config.InitialRebalanceDelay = 0
 	w.boot()
@@ -230,7 +236,7 @@ type discard struct{}
 func (discard) Schedule(string, time.Duration, func() coordinator.Result) {}
 func (discard) Cancel(string)                                             {}
 
-func checkInvariants(t testing.TB, g *classic) {
+func checkInvariants(t tester, g *classic) {
 	t.Helper()
 	awaiting, statics := 0, 0
 	for id, m := range g.members {

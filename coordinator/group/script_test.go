@@ -414,7 +414,7 @@ func words2(s string) []string {
 	return strings.Split(s, ",")
 }
 
-func errorNamed(t testing.TB, name string) *kerr.Error {
+func errorNamed(t tester, name string) *kerr.Error {
 	for code := int16(-1); code < 140; code++ {
 		if code == 0 {
 			continue
