@@ -44,6 +44,7 @@ func verbs() []verb {
 	return []verb{
 		{"start", "[FILE] [options]", "start a server with the properties of FILE", start},
 		{"version", "", "print the version", version},
+		{"topics", "[options]", "create, list, describe, alter and delete topics (kafka-topics.sh)", topics},
 	}
 }
 
@@ -53,7 +54,7 @@ func Run(arguments []string, environment Environment) int {
 		fmt.Fprint(environment.Stdout, usage())
 		return exitDone
 	}
-	name := arguments[0]
+	name := strings.TrimPrefix(arguments[0], "kafka-")
 	if name == "--version" {
 		name = "version"
 	}

@@ -110,6 +110,9 @@ func NewParser() *Parser {
 	return p
 }
 
+// Standard returns the options --help and --version.
+func (p *Parser) Standard() (help, version *Option) { return p.help[0], p.help[1] }
+
 // Flag adds an option without an argument.
 func (p *Parser) Flag(name, help string) *Option {
 	return p.Add(&Option{Names: []string{name}, Help: help})
