@@ -22,7 +22,8 @@
 //
 // # Locks and goroutines
 //
-// The package starts no goroutine. Manager.apply serialises changes of metadata.
+// The only goroutines are those of Manager.Apply, which waits for them: they make
+// and open logs. Manager.apply serialises changes of metadata.
 // Each Partition has three locks: leadership (read-held during an append,
 // write-held while the role changes), watermark (the high watermark and what the
 // log is told of it) and waiting (the list of waiters). The order is leadership

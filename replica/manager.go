@@ -33,7 +33,8 @@ type Options struct {
 	// Now is the clock of record timestamps; nil: time.Now.
 	Now func() time.Time
 	// TopicConfig works out a topic's effective configuration: what the image
-	// has for the topic, over what it and the server's properties have for the broker.
+	// has for the topic, over what it and the server's properties have for the
+	// broker. It is called for several topics at once.
 	TopicConfig func(topic string, image *metadata.Image) TopicConfig
 }
 
@@ -132,9 +133,10 @@ func (m *Manager) Apply(delta *metadata.Delta, image *metadata.Image) error {
 	for _, topic := range delta.DeletedTopics() {
 		failures = append(failures, m.deleteTopic(topic.ID))
 	}
-	for _, topic := range delta.ChangedTopics() {
-		failures = append(failures, m.changeTopic(topic, delta.ChangedPartitions(topic.ID), image))
-	}
+	changed := delta.ChangedTopics()
+	failures = append(failures, together(len(changed), func(n int) error {
+		return m.changeTopic(changed[n], delta.ChangedPartitions(changed[n].ID), image)
+	}))
 	m.applyConfigs(delta.ChangedConfigs(), image)
 	return errors.Join(failures...)
 }
@@ -151,13 +153,14 @@ func (m *Manager) applyAll(image *metadata.Image) error {
 			failures = append(failures, fmt.Errorf("set aside the log of %s, which the metadata does not know: %w", tp, err))
 		}
 	}
-	for topic := range image.Topics() {
-		changed := make([]int32, len(topic.Partitions))
+	topics := slices.Collect(image.Topics())
+	failures = append(failures, together(len(topics), func(n int) error {
+		changed := make([]int32, len(topics[n].Partitions))
 		for i := range changed {
 			changed[i] = int32(i)
 		}
-		failures = append(failures, m.changeTopic(topic, changed, image))
-	}
+		return m.changeTopic(topics[n], changed, image)
+	}))
 	return errors.Join(failures...)
 }
 
@@ -182,15 +185,43 @@ func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, image *met
 			partitions = append(partitions, &Partition{manager: m, topic: topic, index: int32(i)})
 		}
 	}
-	var failures []error
-	for _, i := range changed {
-		failures = append(failures, m.changePartition(partitions[i], &state.Partitions[i], config))
-	}
+	err := m.changePartitions(partitions, state, changed, config)
 	topic.partitions.Store(&partitions)
 	if fresh {
 		m.byID.set(topic.id, topic)
 		m.byName.set(topic.name, topic)
 	}
+	return err
+}
+
+// changePartitions changes the partitions named.
+func (m *Manager) changePartitions(partitions []*Partition, state *metadata.Topic, changed []int32, config *TopicConfig) error {
+	return together(len(changed), func(n int) error {
+		i := changed[n]
+		return m.changePartition(partitions[i], &state.Partitions[i], config)
+	})
+}
+
+// applyWorkers is how many topics, and how many partitions of each, are worked on
+// at once. Making a log and beginning an epoch wait for the disk most of the time.
+const applyWorkers = 8
+
+// together calls work for each number below count, several at once, and returns
+// when all are done.
+func together(count int, work func(n int) error) error {
+	failures := make([]error, count)
+	var next atomic.Int64
+	worker := func() {
+		for n := int(next.Add(1)) - 1; n < count; n = int(next.Add(1)) - 1 {
+			failures[n] = work(n)
+		}
+	}
+	var others sync.WaitGroup
+	for range min(applyWorkers, count) - 1 {
+		others.Go(worker)
+	}
+	worker()
+	others.Wait()
 	return errors.Join(failures...)
 }
 

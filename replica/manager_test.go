@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,7 +26,7 @@ type world struct {
 	manager  *Manager
 	image    *metadata.Image
 	configs  map[string]func(*TopicConfig)
-	computed int
+	computed atomic.Int64
 	offset   int64
 }
 
@@ -68,7 +69,7 @@ func (w *world) start() {
 	}
 	w.storage = logs
 	w.manager = New(Options{Storage: logs, NodeID: 1, TopicConfig: func(topic string, _ *metadata.Image) TopicConfig {
-		w.computed++
+		w.computed.Add(1)
 		config := TopicConfig{Log: storage.DefaultLogConfig(), Rules: record.DefaultRules(), MinInSyncReplicas: 1}
 		config.Log.SegmentIndexBytes = 4096
 		if change := w.configs[topic]; change != nil {
@@ -288,8 +289,8 @@ func TestConfigurationsAreWorkedOutOnce(t *testing.T) {
 	for range 5 {
 		w.append(w.partition("a", 0), "x")
 	}
-	if w.computed != 2 {
-		t.Errorf("worked out %d times for two topics", w.computed)
+	if w.computed.Load() != 2 {
+		t.Errorf("worked out %d times for two topics", w.computed.Load())
 	}
 	w.configs["a"] = func(c *TopicConfig) { c.Log.RetentionMs = 5 }
 	w.must(w.apply(&metadata.ConfigRecord{ResourceType: metadata.ResourceTopic, ResourceName: "a", Name: "retention.ms"}))
@@ -299,13 +300,13 @@ func TestConfigurationsAreWorkedOutOnce(t *testing.T) {
 			t.Errorf("partition %d keeps the old configuration", i)
 		}
 	}
-	if w.computed != 3 {
-		t.Errorf("worked out %d times after one change", w.computed)
+	if w.computed.Load() != 3 {
+		t.Errorf("worked out %d times after one change", w.computed.Load())
 	}
 	w.configs["b"] = func(c *TopicConfig) { c.Log.RetentionMs = 6 }
 	w.must(w.apply(&metadata.ConfigRecord{ResourceType: metadata.ResourceBroker, ResourceName: "", Name: "log.retention.ms"}))
-	if w.partition("b", 0).Config().Log.RetentionMs != 6 || w.computed != 5 {
-		t.Errorf("a change of the broker is in all topics: worked out %d times", w.computed)
+	if w.partition("b", 0).Config().Log.RetentionMs != 6 || w.computed.Load() != 5 {
+		t.Errorf("a change of the broker is in all topics: worked out %d times", w.computed.Load())
 	}
 }
 

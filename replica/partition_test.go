@@ -203,3 +203,13 @@ func BenchmarkApply(b *testing.B) {
 		w.must(w.apply(&metadata.TopicRecord{Name: fmt.Sprint("t", n), TopicID: id}, p))
 	}
 }
+
+// BenchmarkCreate makes a topic of many partitions on a real disk.
+func BenchmarkCreate(b *testing.B) {
+	w := newWorldOn(&testing.T{}, vfs.OS{}, b.TempDir())
+	n := byte(0)
+	for b.Loop() {
+		n++
+		w.must(w.apply(newTopic(fmt.Sprint("t", n), n, 200)...))
+	}
+}
