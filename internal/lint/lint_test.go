@@ -37,6 +37,7 @@ var rows = map[string]int{
 	"server/api":              4,
 	"server":                  5,
 	"console":                 5,
+	"cli/flags":               5,
 	"cli":                     6,
 	"":                        7, // main
 }
