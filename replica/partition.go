@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +40,8 @@ type Partition struct {
 	waiters waiterList
 }
 
-// role is what the partition is at one point of the metadata. It is immutable.
+// role is what the partition is at one point of the metadata. It is immutable, and
+// so is what it shares with the image.
 type role struct {
 	// log is nil where this broker holds no replica or its directory is offline.
 	log *storage.Log
@@ -311,7 +311,7 @@ func (p *Partition) lastStableOffset(log *storage.Log) int64 {
 func (p *Partition) become(state *metadata.Partition, log *storage.Log, failure *kerr.Error, config *TopicConfig) error {
 	next := &role{
 		log: log, failure: failure, leader: state.Leader, leaderEpoch: state.LeaderEpoch,
-		isr: slices.Clone(state.ISR), replicas: slices.Clone(state.Replicas), config: config,
+		isr: state.ISR, replicas: state.Replicas, config: config,
 		isLeader: log != nil && state.Leader == p.manager.nodeID,
 	}
 	p.leadership.Lock()
