@@ -168,15 +168,14 @@ func (q *Quorum) append(records []metadata.Record) (first, last int64, err error
 		return 0, 0, fmt.Errorf("append to the metadata log: %w", err)
 	}
 	groups := splitValues(values, int(q.options.MaxBatchBytes))
-	begin := int64(0)
+	begin := int64(0) // records before the first one of the caller
 	if len(groups) > 1 && !isTransaction(records) {
 		if !metadata.TransactionsSupported(q.level) {
 			return 0, 0, fmt.Errorf("append to the metadata log: %d records do not fit into one batch, and metadata.version %d has no transactions",
 				len(records), q.level)
 		}
-		values = append([][]byte{metadata.EncodeRecord(nil, &metadata.BeginTransactionRecord{}, 0)}, values...)
-		values = append(values, metadata.EncodeRecord(nil, &metadata.EndTransactionRecord{}, 0))
-		groups, begin = splitValues(values, int(q.options.MaxBatchBytes)), 1
+		values = inTransaction(values)
+		groups, begin = splitValues(values, int(q.options.MaxBatchBytes)), transactionPrefix
 	}
 	q.mu.Lock()
 	start := q.end
@@ -186,6 +185,19 @@ func (q *Quorum) append(records []metadata.Record) (first, last int64, err error
 	}
 	q.level = level
 	return start + begin, start + int64(len(values)) - 1, nil
+}
+
+// transactionPrefix is how many records stand before the first one of a transaction.
+const transactionPrefix = 2
+
+// inTransaction puts encoded records into a transaction. A NoOpRecord comes first: Apache Kafka cannot load a log in which a transaction
+// begins right behind a snapshot.
+func inTransaction(values [][]byte) [][]byte {
+	framed := make([][]byte, 0, transactionPrefix+len(values)+1)
+	framed = append(framed, metadata.EncodeRecord(nil, &metadata.NoOpRecord{}, 0),
+		metadata.EncodeRecord(nil, &metadata.BeginTransactionRecord{}, 0))
+	framed = append(framed, values...)
+	return append(framed, metadata.EncodeRecord(nil, &metadata.EndTransactionRecord{}, 0))
 }
 
 // isTransaction tells whether records bring their own transaction.

@@ -159,7 +159,7 @@ func TestLargeAppendIsATransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first != q.Image().Offset()+2 || last != first+200 {
+	if first != q.Image().Offset()+3 || last != first+200 {
 		t.Fatalf("offsets %d to %d behind %d", first, last, q.Image().Offset())
 	}
 	want := imageBytes(t, apply(t, q.Image(), records, last, q.Epoch()))
