@@ -287,7 +287,7 @@ func (f *fetchRound) resolve(replicaID int32) {
 // gone, the topic was deleted, or there is another one of that name.
 func (f *fetchRound) find(p *fetchPartition) (*replica.Partition, *kerr.Error) {
 	if f.body.Version < 13 {
-		return handleOrFailure(f.handler.replicas.Partition(p.key.topic.name, p.key.partition))
+		return f.handler.replicas.Partition(p.key.topic.name, p.key.partition)
 	}
 	topic := f.handler.replicas.TopicByID(p.key.topic.id)
 	if topic != nil {
@@ -304,13 +304,6 @@ func (f *fetchRound) find(p *fetchPartition) (*replica.Partition, *kerr.Error) {
 		return nil, kerr.InconsistentTopicID
 	}
 	return nil, kerr.UnknownTopicOrPartition
-}
-
-func handleOrFailure(handle *replica.Partition, failure *kerr.Error) (*replica.Partition, *kerr.Error) {
-	if failure != nil {
-		return nil, failure
-	}
-	return handle, nil
 }
 
 // refuseReplica is the answer to one who says that he is a replica: no other

@@ -189,8 +189,8 @@ func badOffsetRows() []badInput {
 	init := kmsg.NewPtrInitProducerIDRequest()
 	init.ProducerID = 5
 	return []badInput{
-		{46, "ListOffsets with the same partition twice", []kmsg.Request{listOffsets2(0, -1, asked{"plain", 0, -1, -1}, asked{"plain", 0, -1, -1})(0, nil)}, 42, false},
-		{47, "ListOffsets timestamp −9", []kmsg.Request{listOffsets2(0, -1, asked{"plain", 0, -9, -1})(0, nil)}, 35, false},
+		{46, "ListOffsets with the same partition twice", []kmsg.Request{listOffsetsOf(0, -1, asked{"plain", 0, -1, -1}, asked{"plain", 0, -1, -1})(0, nil)}, 42, false},
+		{47, "ListOffsets timestamp −9", []kmsg.Request{listOffsetsOf(0, -1, asked{"plain", 0, -9, -1})(0, nil)}, 35, false},
 		{48, "OffsetForLeaderEpoch future epoch", []kmsg.Request{epoch}, 75, false},
 		{49, "DeleteRecords offset > HW", []kmsg.Request{remove}, 1, false},
 		{146, "InitProducerId with only one of id/epoch", []kmsg.Request{init}, 42, false},

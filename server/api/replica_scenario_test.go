@@ -105,7 +105,7 @@ func produceSteps() []dataStep {
 		{name: "110 produce to unknown partitions", versions: []int16{9, 13}, build: produce(-1, records{"plain", -1, one})},
 		{name: "110 produce to partition 10^9", versions: []int16{9, 13}, build: produce(-1, records{"plain", 1_000_000_000, one})},
 		{name: "62 acks 2", versions: []int16{3, 13}, build: produce(2, records{"faulty", 0, one})},
-		{name: "62 acks 2, unknown topic, bad records", versions: []int16{9}, build: produce(2, records{"not-there", 0, one}, records{"faulty", 0, nil2()})},
+		{name: "62 acks 2, unknown topic, bad records", versions: []int16{9}, build: produce(2, records{"not-there", 0, one}, records{"faulty", 0, []byte{}})},
 		{name: "63 acks 0 and an error", versions: []int16{3, 13}, build: produce(0, records{"plain", 7, one})},
 		{name: "109 internal topic", versions: []int16{9}, build: produce(-1, records{"__consumer_offsets", 0, one})},
 		{name: "111 timeout negative", versions: []int16{9}, build: func(v int16, ids map[string][16]byte) kmsg.Request {
@@ -119,33 +119,27 @@ func produceSteps() []dataStep {
 	}
 }
 
-func nil2() []byte { return []byte{} }
-
-// badBatches are batches that are not to be accepted, by the number of the row.
-func badBatches() []struct {
+// badBatch is what is not to be accepted as a batch, or not by every topic; the
+// name begins with the number of its row.
+type badBatch struct {
 	name    string
 	topic   string
 	bytes   []byte
-	version int16
+	version int16 // the only version to ask in, 0 for any
+	// differs and code are those of a dataStep.
 	differs string
 	code    int16
-} {
-	type row = struct {
-		name    string
-		topic   string
-		bytes   []byte
-		version int16
-		differs string
-		code    int16
-	}
+}
+
+func badBatches() []badBatch {
 	one := values("a")
 	ptr := func(n int32) *int32 { return &n }
 	batch := func(change func(*testBatch)) []byte { return one.with(change).bytes() }
 	wellKnown := "never UNKNOWN_SERVER_ERROR to a producer"
 	onlyThat := "only the partition that is wrong"
-	return []row{
+	return []badBatch{
 		{name: "64 records null", topic: "faulty", bytes: nil, differs: wellKnown, code: 87},
-		{name: "65 no batch", topic: "faulty", bytes: nil2()},
+		{name: "65 no batch", topic: "faulty", bytes: []byte{}},
 		{name: "66 two batches", topic: "faulty", bytes: append(one.bytes(), one.bytes()...)},
 		{name: "67 magic 1", topic: "faulty", bytes: batch(func(b *testBatch) { b.magic = 1 })},
 		{name: "68 magic 3", topic: "faulty", bytes: batch(func(b *testBatch) { b.magic = 3 }), differs: onlyThat, code: 2},
@@ -222,7 +216,7 @@ type asked struct {
 	epoch     int32
 }
 
-func listOffsets2(isolation int8, replica int32, partitions ...asked) func(int16, map[string][16]byte) kmsg.Request {
+func listOffsetsOf(isolation int8, replica int32, partitions ...asked) func(int16, map[string][16]byte) kmsg.Request {
 	return func(int16, map[string][16]byte) kmsg.Request {
 		r := kmsg.NewPtrListOffsetsRequest()
 		r.ReplicaID, r.IsolationLevel = replica, isolation
@@ -241,7 +235,7 @@ func listOffsets2(isolation int8, replica int32, partitions ...asked) func(int16
 func listOffsetsSteps() []dataStep {
 	var steps []dataStep
 	add := func(name string, isolation int8, replica int32, partitions ...asked) {
-		steps = append(steps, dataStep{name: "list offsets " + name, versions: through(1, 11), build: listOffsets2(isolation, replica, partitions...)})
+		steps = append(steps, dataStep{name: "list offsets " + name, versions: through(1, 11), build: listOffsetsOf(isolation, replica, partitions...)})
 	}
 	add("latest", 0, -1, asked{"plain", 0, -1, -1})
 	add("latest committed", 1, -1, asked{"plain", 1, -1, 0})
@@ -309,12 +303,12 @@ func deleteRecordsSteps() []dataStep {
 		step("49 delete records beyond the high watermark", through(0, 2), "plain", 0, 100000), step("delete records at -2", []int16{2}, "plain", 0, -2),
 		step("delete records of a compacted topic", through(0, 2), "compact", 0, 0), step("delete records of an internal topic", []int16{2}, "__consumer_offsets", 0, 0),
 		step("delete records of an unknown topic", []int16{2}, "not-there", 0, 0), step("delete records of an unknown partition", []int16{2}, "plain", 77, 0),
-		{name: "earliest after deletes", versions: []int16{9}, build: listOffsets2(0, -1, asked{"plain", 0, -2, -1})},
-		{name: "at a time after deletes", versions: []int16{9}, build: listOffsets2(0, -1, asked{"plain", 0, 0, -1})},
+		{name: "earliest after deletes", versions: []int16{9}, build: listOffsetsOf(0, -1, asked{"plain", 0, -2, -1})},
+		{name: "at a time after deletes", versions: []int16{9}, build: listOffsetsOf(0, -1, asked{"plain", 0, 0, -1})},
 		{name: "fetch below the log start offset", versions: through(4, 18), build: fetch(fetched{"plain", 0, 1})},
 		step("delete all records", []int16{2}, "plain", 0, -1),
 		{name: "fetch what was deleted", versions: []int16{13}, build: fetch(fetched{"plain", 0, 4})},
-		{name: "largest after all was deleted", versions: []int16{9}, build: listOffsets2(0, -1, asked{"plain", 0, -3, -1})},
+		{name: "largest after all was deleted", versions: []int16{9}, build: listOffsetsOf(0, -1, asked{"plain", 0, -3, -1})},
 		{name: "produce after all was deleted", versions: []int16{9}, build: produce(-1, records{"plain", 0, values("z").bytes()})},
 	}
 }
