@@ -8,42 +8,6 @@ usage() {
   exit 1
 }
 
-# The project is the directory above this script's, also where the script is reached through links.
-script=$0
-while [ -L "$script" ]; do
-  target=$(readlink "$script")
-  case $target in
-    /*) script=$target ;;
-    *) script=$(dirname "$script")/$target ;;
-  esac
-done
-base=$(cd "$(dirname "$script")/.." && pwd -P) || exit 1
-ottla=$base/bin/ottla
-
-stale() {
-  [ -x "$ottla" ] || return 0
-  [ -n "$(find "$base" \( -path "$base/build" -o -path "$base/bin" -o -path "$base/data" -o -path "$base/logs" -o -name '.git' -o -name testdata -o -name '*_test.go' \) -prune \
-    -o -type f \( -name '*.go' -o -name go.mod -o -name go.sum \) -newer "$ottla" -print 2>/dev/null | head -n 1)" ]
-}
-
-build() {
-  if ! command -v go >/dev/null 2>&1; then
-    if [ -x "$ottla" ]; then
-      echo "$0: bin/ottla is older than its sources, and there is no go command to build it anew; starting it as it is" >&2
-      return 0
-    fi
-    echo "$0: bin/ottla is not built, and there is no go command to build it: install Go 1.26 (https://go.dev/dl), or put a built ottla at $ottla" >&2
-    exit 1
-  fi
-  echo "building $ottla" >&2
-  # Built beside and moved into place: a server that runs keeps its file, and two starts at once do not see half of one.
-  (cd "$base" && CGO_ENABLED=0 go build -trimpath -o "bin/ottla.$$" . && mv -f "bin/ottla.$$" bin/ottla) || {
-    rm -f "$base/bin/ottla.$$"
-    echo "$0: the build failed" >&2
-    exit 1
-  }
-}
-
 [ $# -ge 1 ] || usage
 daemon=
 if [ "$1" = -daemon ]; then
@@ -52,9 +16,8 @@ if [ "$1" = -daemon ]; then
 fi
 [ $# -ge 1 ] || usage
 
-if stale; then
-  build
-fi
+bin=${0%/*} && [ -f "$bin/lib/ottla.sh" ] || bin=$(dirname "$(readlink -f "$0")")
+. "$bin/lib/ottla.sh"
 for argument in "$@"; do
   if [ "$argument" = --version ]; then
     exec "$ottla" version

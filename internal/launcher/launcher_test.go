@@ -38,10 +38,10 @@ func project(t *testing.T) string {
 	}
 	write(t, filepath.Join(base, "go.mod"), "module ottla\n\ngo 1.26.0\n")
 	write(t, filepath.Join(base, "main.go"), program)
-	if err := os.Mkdir(filepath.Join(base, "bin"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(base, "bin", "lib"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, script := range []string{"kafka-server-start.sh", "kafka-server-stop.sh"} {
+	for _, script := range []string{"kafka-server-start.sh", "kafka-server-stop.sh", "kafka-topics.sh", "lib/ottla.sh"} {
 		text, err := os.ReadFile(filepath.Join("../../bin", script))
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +104,9 @@ func TestStartAndStop(t *testing.T) {
 	}
 	if status, said := run(t, elsewhere, nil, link, "--version"); status != 0 || !strings.Contains(said, "building ") || !strings.HasSuffix(said, "[version]\n") {
 		t.Errorf("version: %d %s", status, said)
+	}
+	if status, said := run(t, filepath.Join(base, "bin"), nil, "bash", "kafka-topics.sh", "--list", "a b"); status != 0 || said != "[topics --list a b]\n" {
+		t.Errorf("a tool: %d %s", status, said)
 	}
 	// Two servers of one file, then a stop of both; a pid file of a process that is none of ours is left out of it.
 	t.Cleanup(func() { run(t, elsewhere, nil, stop) })
