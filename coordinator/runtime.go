@@ -187,8 +187,12 @@ func (r *Runtime[M]) Start(partition int32, leaderEpoch int32, log Log) {
 	if existing != nil && existing.keep(leaderEpoch) {
 		return
 	}
-	next := newShard(r, partition, leaderEpoch, log, existing)
-	r.shards[partition] = next
+	r.start(newShard(r, partition, leaderEpoch, log, existing))
+}
+
+// start makes the shard the partition's. The lock is held.
+func (r *Runtime[M]) start(next *shard[M]) {
+	r.shards[next.partition] = next
 	r.living[next] = struct{}{}
 	go next.load()
 }
@@ -244,17 +248,18 @@ func (r *Runtime[M]) Close(ctx context.Context) error {
 	return nil
 }
 
-// forget takes a shard that ended out of the maps and starts its successor if it asked for one.
+// forget takes a shard that ended out of the maps and starts its successor if
+// it still is to have one.
 func (r *Runtime[M]) forget(s *shard[M]) {
 	r.lock.Lock()
+	defer r.lock.Unlock()
 	delete(r.living, s)
-	current := r.shards[s.partition] == s
-	if current {
-		delete(r.shards, s.partition)
+	if r.shards[s.partition] != s {
+		return
 	}
-	r.lock.Unlock()
-	if current && s.reload {
-		r.Start(s.partition, s.leaderEpoch, s.log)
+	delete(r.shards, s.partition)
+	if epoch, again := s.again(); again && !r.closed {
+		r.start(newShard(r, s.partition, epoch, s.log, nil))
 	}
 }
 

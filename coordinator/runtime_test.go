@@ -320,6 +320,14 @@ func TestOthersInTheLog(t *testing.T) {
 		}
 		r.get("loaded again")
 		r.expect("loaded again: a=1 b=2")
+		// Who is stopped meanwhile does not load again.
+		log.put(foreign(record.BuilderOptions{}, records("c=3")...))
+		r.runtime.Run(0, func(*table) Result {
+			return Result{Records: records("d=4"), Done: func(*kerr.Error) { r.runtime.Stop(0, 1) }}
+		}, func(failure *kerr.Error) { t.Error(failure) })
+		synctest.Wait()
+		r.get("stopped")
+		r.expect("stopped refused: NOT_COORDINATOR")
 	})
 }
 

@@ -44,6 +44,8 @@ type shard[M Machine] struct {
 	state       shardState
 	leaderEpoch int32
 	queue       []queued[M]
+	// reload asks for a successor that loads the log again.
+	reload bool
 	// running: a goroutine owns what is below.
 	running bool
 
@@ -54,8 +56,6 @@ type shard[M Machine] struct {
 	next int64
 	// pending are the answers that wait for the high watermark, in order.
 	pending []*deferred
-	// reload asks for a successor.
-	reload bool
 }
 
 // batch is what the current turn has to append.
@@ -110,11 +110,21 @@ func (s *shard[M]) keep(leaderEpoch int32) bool {
 func (s *shard[M]) stop(leaderEpoch int32) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
-	if leaderEpoch != anyEpoch && leaderEpoch < s.leaderEpoch || s.state == stopping {
+	if leaderEpoch != anyEpoch && leaderEpoch < s.leaderEpoch {
 		return
 	}
 	s.leaderEpoch = max(s.leaderEpoch, leaderEpoch)
-	s.end()
+	s.reload = false
+	if s.state != stopping {
+		s.end()
+	}
+}
+
+// again tells whether the shard, which has ended, is to have a successor, and in which epoch.
+func (s *shard[M]) again() (leaderEpoch int32, again bool) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.leaderEpoch, s.reload
 }
 
 // end begins the end. The lock is held.

@@ -140,14 +140,10 @@ func groupAgain(t *testing.T, id string, value []byte) coordinator.Record {
 	if g.protocolType == "" {
 		return emptyGroupRecord(g)
 	}
-	assignment := map[string][]byte{}
-	for _, m := range g.all() {
-		assignment[m.id] = m.assignment
-	}
-	return groupRecord(g, assignment)
+	return groupRecord(g, assignments(g))
 }
 
-func eachRecord(t *testing.T, visit func(record.Batch, record.Record)) {
+func eachRecord(t tester, visit func(record.Batch, record.Record)) {
 	t.Helper()
 	content, err := os.ReadFile(goldenLog)
 	if err != nil {

@@ -12,6 +12,20 @@ import (
 	"ottla/coordinator"
 )
 
+// What can go wrong with groups, by the numbers of the failure classes that the
+// project keeps, and the tests that would see it:
+//
+//	G1   a committed offset is lost              TestModel, TestCrashAtEveryRecord, coordinator.TestLeaderFlips
+//	G2   an offset is seen before it is written  TestModel, TestCrashAtEveryRecord, coordinator.TestFailedAppendIsTakenBack, testdata/transactions.txt
+//	G3   offsets expire too early                TestLoadedTimestamps, testdata/expiry.txt
+//	G4   a rebalance is stuck                    TestModel, TestSilentMembers, testdata/timeouts.txt
+//	G5   too many members, JoinGroup floods      TestJoinFlood, testdata/max_size.txt
+//	G6   loads and unloads cross                 coordinator.TestLeaderFlips, TestStopWhileAppending, TestLoading (a record of 10 MiB)
+//	G7   two owners of one partition             TestModel (ownership)
+//	G8   poll skips or goes back                 what clients see: the compat-tests
+//	G9   an offset of zero from nowhere          TestModel, testdata/offsets.txt
+//	G10  static members are fenced wrongly       TestStaticFencing, testdata/static.txt
+
 // client is a consumer as clients are: it joins, syncs, heartbeats, commits, and
 // starts over when it is told to.
 type client struct {
