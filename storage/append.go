@@ -248,6 +248,9 @@ func (l *Log) publish(s *segment, batches []byte, position int64, in *incoming) 
 	}
 	s.bytesSinceEntry, s.maxTimestamp, s.maxOffset = builder.since, builder.maxTimestamp, builder.maxOffset
 	s.size.Store(at)
+	if l.recent == nil {
+		l.recent = new(recentAppends)
+	}
 	l.recent.add(s, in.firstOffset, position)
 	l.end.Store(in.lastOffset + 1)
 	l.applyProducers(&l.producer, &l.append, x)

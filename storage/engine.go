@@ -24,6 +24,7 @@ type engine struct {
 	files                fileCache
 	buffers              sync.Pool // *[]byte of scanBufferSize
 	crc                  *crc32.Table
+	flushInterval        time.Duration
 	// background runs fn on a worker after a delay; nil where there is no scheduler.
 	background func(delay time.Duration, fn func())
 }
@@ -50,6 +51,7 @@ func newEngine(options *Options) *engine {
 	if e.emit == nil {
 		e.emit = func(Event) {}
 	}
+	e.flushInterval = options.FlushInterval
 	e.producerExpirationMs = options.ProducerIDExpiration.Milliseconds()
 	if e.producerExpirationMs <= 0 {
 		e.producerExpirationMs = (24 * time.Hour).Milliseconds()
@@ -74,6 +76,26 @@ type directory struct {
 	engine *engine
 	err    atomic.Pointer[error]
 	full   atomic.Bool
+	// Logs that were made (or found after a stop that was not clean) are numbered; the names of those up to synced are durable.
+	born   atomic.Int64
+	synced atomic.Int64
+}
+
+// syncNames makes the names in the directory durable, up to the log with that number at least. One fsync serves all logs made before it.
+func (d *directory) syncNames(number int64) error {
+	if number <= d.synced.Load() {
+		return nil
+	}
+	born := d.born.Load()
+	if err := syncDir(d.engine.fs, d.path); err != nil {
+		return err
+	}
+	for {
+		old := d.synced.Load()
+		if old >= born || d.synced.CompareAndSwap(old, born) {
+			return nil
+		}
+	}
 }
 
 // failure is nil while the directory is in use.
@@ -293,15 +315,20 @@ func readFile(fsys vfs.FS, name string) ([]byte, error) {
 // replaceFile writes name.tmp, syncs it, renames it to name and syncs the directory, so that after a crash name is the old or the new
 // content, whole.
 func replaceFile(fsys vfs.FS, dir, name string, content []byte) error {
+	if err := renameOver(fsys, dir, name, content); err != nil {
+		return err
+	}
+	return syncDir(fsys, dir)
+}
+
+// renameOver is replaceFile without the last step: until the directory is synced, a crash may leave the old content.
+func renameOver(fsys vfs.FS, dir, name string, content []byte) error {
 	path, temporary := dir+"/"+name, dir+"/"+name+".tmp"
 	if err := writeFile(fsys, temporary, content, true); err != nil {
 		fsys.Remove(temporary)
 		return err
 	}
-	if err := fsys.Rename(temporary, path); err != nil {
-		return err
-	}
-	return syncDir(fsys, dir)
+	return fsys.Rename(temporary, path)
 }
 
 func writeFile(fsys vfs.FS, name string, content []byte, sync bool) error {

@@ -118,6 +118,7 @@ func (l *Log) storeEpochs(cache epochCache) error {
 	if err := replaceFile(l.engine.fs, l.path, leaderEpochFile, cache.encode()); err != nil {
 		return fmt.Errorf("write leader epochs of %s: %w", l.tp, err)
 	}
+	l.namesDirty.Store(false) // all names of the log became durable with this one; under the mutex no other is made
 	l.state.Lock()
 	l.epochs = cache
 	l.state.Unlock()

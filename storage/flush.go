@@ -89,17 +89,16 @@ func (l *Log) flushOnce() error {
 // syncRecords syncs the segments from the recovery point on, the indexes of those that are closed, and the names of new files.
 func (l *Log) syncRecords() error {
 	segments := l.segmentList()
-	names, parent := l.namesDirty.Swap(false), l.parentDirty.Swap(false)
+	names := l.namesDirty.Swap(false)
 	err := l.syncSegments(segments)
 	if err == nil && names {
 		err = syncDir(l.engine.fs, l.path)
 	}
-	if err == nil && parent {
-		err = syncDir(l.engine.fs, l.directory.path)
+	if err == nil {
+		err = l.directory.syncNames(l.number)
 	}
-	if err != nil {
-		l.namesDirty.Store(l.namesDirty.Load() || names)
-		l.parentDirty.Store(l.parentDirty.Load() || parent)
+	if err != nil && names {
+		l.namesDirty.Store(true)
 	}
 	return err
 }
@@ -145,7 +144,7 @@ func (l *Log) scheduleFlush() {
 		return
 	}
 	l.dirty = true
-	l.engine.background(time.Duration(l.config.FlushMs)*time.Millisecond, func() {
+	l.engine.background(max(time.Duration(l.config.FlushMs)*time.Millisecond, l.engine.flushInterval), func() {
 		l.mu.Lock()
 		l.dirty = false
 		l.mu.Unlock()

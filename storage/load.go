@@ -60,13 +60,12 @@ func (l *Log) load(o loadOptions) error {
 	if err := l.loadSegments(o); err != nil {
 		return fmt.Errorf("open log %s: %w", l.tp, err)
 	}
-	// The topic id comes last: of a new log, it makes the names of the first segment durable too.
 	if err := l.loadTopicID(names, o.topicID); err != nil {
 		return fmt.Errorf("open log %s: %w", l.tp, err)
 	}
-	if made {
+	if made || !o.clean {
 		l.namesDirty.Store(true)
-		l.parentDirty.Store(true)
+		l.number = l.directory.born.Add(1)
 	}
 	return nil
 }
@@ -213,6 +212,7 @@ func (l *Log) loadTopicID(names []string, topicID [16]byte) error {
 			return nil
 		}
 		l.topicID = topicID
+		l.namesDirty.Store(true)
 		return writePartitionMetadata(l.engine.fs, l.path, topicID)
 	}
 	id, err := readPartitionMetadata(l.engine.fs, l.path)
@@ -332,8 +332,6 @@ func (l *Log) loadSegments(o loadOptions) error {
 		l.flusher.recoveryPoint.Store(end)
 	} else {
 		l.flusher.recoveryPoint.Store(min(o.recoveryPoint, end))
-		l.namesDirty.Store(true)
-		l.parentDirty.Store(true)
 	}
 	if err := l.trimEpochs(start, end); err != nil {
 		return err

@@ -30,6 +30,7 @@ type Log struct {
 	directory *directory
 	tp        TopicPartition
 	path      string // of the partition's directory
+	number    int64  // in the directory, for directory.syncNames; 0: its name is durable
 	// persist, if set, writes one of the directory's checkpoints: the recovery points before the log is cut below the one that stands
 	// there, the start offsets before several segments are deleted.
 	persist func(checkpoint string) error
@@ -47,7 +48,7 @@ type Log struct {
 	state    sync.RWMutex
 	segments []*segment // by base offset, never empty
 	epochs   epochCache
-	recent   recentAppends
+	recent   *recentAppends // nil until the first append since the start
 
 	active        atomic.Pointer[segment]
 	start         atomic.Int64
@@ -56,7 +57,6 @@ type Log struct {
 	firstUnstable atomic.Int64 // −1: none
 	interval      atomic.Int32 // index.interval.bytes, for readers
 	namesDirty    atomic.Bool  // the directory has entries that are not synced
-	parentDirty   atomic.Bool  // so has its parent
 	down          atomic.Bool  // closed is set
 
 	flusher flusher
@@ -72,7 +72,7 @@ type recentAppends struct {
 type recentAppend struct{ offset, position int64 }
 
 func (r *recentAppends) add(s *segment, offset, position int64) {
-	if r.segment != s {
+	if r.segment != s { // also of a new one
 		*r = recentAppends{segment: s}
 		for i := range r.at {
 			r.at[i].offset = -1
@@ -84,7 +84,7 @@ func (r *recentAppends) add(s *segment, offset, position int64) {
 
 // find gives the position of the append that begins at offset.
 func (r *recentAppends) find(s *segment, offset int64) (int64, bool) {
-	if r.segment != s {
+	if r == nil || r.segment != s {
 		return 0, false
 	}
 	for i := 1; i <= len(r.at); i++ {
@@ -147,6 +147,7 @@ func (l *Log) SetTopicID(id [16]byte) error {
 	if err := writePartitionMetadata(l.engine.fs, l.path, id); err != nil {
 		return l.directory.failed(err)
 	}
+	l.namesDirty.Store(true)
 	l.topicID = id
 	return nil
 }
@@ -327,10 +328,6 @@ func (l *Log) setSegments(segments []*segment) {
 
 // Close flushes and closes the log as a clean stop does: indexes trimmed, last time index entry, producer snapshot.
 func (l *Log) Close() error {
-	if err := l.Flush(l.EndOffset()); err != nil {
-		l.abandon(ErrClosed)
-		return err
-	}
 	l.flusher.take()
 	defer l.flusher.give()
 	l.mu.Lock()
@@ -338,37 +335,47 @@ func (l *Log) Close() error {
 	if l.closed != nil {
 		return nil
 	}
-	err := l.closeFiles()
+	err := l.directory.failure()
+	if err == nil {
+		err = l.directory.failed(l.closeFiles())
+	}
 	l.closed = ErrClosed
 	l.down.Store(true)
 	l.forgetFiles()
-	return l.directory.failed(err)
+	return err
 }
 
 func (l *Log) closeFiles() error {
-	if l.end.Load() != l.flusher.recoveryPoint.Load() { // appended between the flush and the lock
-		if err := l.syncRecords(); err != nil {
+	end := l.end.Load()
+	if end > l.flusher.recoveryPoint.Load() {
+		if err := l.syncSegments(l.segmentList()); err != nil {
 			return err
 		}
-		l.flusher.recoveryPoint.Store(l.end.Load())
 	}
+	snapshot := l.producer.lastSnapshot
 	if err := l.takeSnapshot(&l.producer, true); err != nil {
 		return err
 	}
-	s := l.active.Load()
-	if !s.sized {
-		return nil // nothing was appended since it was opened; its files are trimmed
+	if s := l.active.Load(); s.sized { // else nothing was appended since it was opened: its files are trimmed
+		if err := l.seal(s); err != nil {
+			return err
+		}
+		if s.size.Load() > 0 { // an index without entries needs no fsync: of many idle logs that would be a long stop
+			if err := l.syncIndexes(s); err != nil {
+				return err
+			}
+		}
 	}
-	if err := l.seal(s); err != nil {
+	if l.namesDirty.Swap(false) || snapshot != l.producer.lastSnapshot {
+		if err := syncDir(l.engine.fs, l.path); err != nil {
+			return err
+		}
+	}
+	if err := l.directory.syncNames(l.number); err != nil {
 		return err
 	}
-	if s.size.Load() == 0 {
-		return nil // an index without entries needs no fsync: of many idle logs that would be a long stop
-	}
-	if err := l.syncIndexes(s); err != nil {
-		return err
-	}
-	return syncDir(l.engine.fs, l.path)
+	l.flusher.recoveryPoint.Store(end)
+	return nil
 }
 
 // abandon makes the log unusable without writing anything.

@@ -340,14 +340,17 @@ func (m *Manager) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// closeLogs closes all logs with as many workers as there are recovery threads, and tells in which directories one failed.
+// closeWorkers close the logs of one directory: they wait for fsyncs, which file systems serve together.
+const closeWorkers = 8
+
+// closeLogs closes all logs and tells in which directories one failed.
 func (m *Manager) closeLogs(errs *[]error) map[string]bool {
 	unclean := map[string]bool{}
 	logs := m.Logs()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	work := make(chan *Log)
-	for range max(1, m.options.RecoveryThreads) * len(m.directories) {
+	for range closeWorkers * len(m.directories) {
 		wg.Go(func() {
 			for l := range work {
 				if err := l.Close(); err != nil {

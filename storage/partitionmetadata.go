@@ -15,9 +15,9 @@ const partitionMetadataFile = "partition.metadata"
 
 var errBadPartitionMetadata = errors.New("partition.metadata is malformed")
 
-// writePartitionMetadata writes the topic id as Kafka does, without a newline at the end.
+// writePartitionMetadata writes the topic id as Kafka does, without a newline at the end. Its name is durable when the directory is synced.
 func writePartitionMetadata(fsys vfs.FS, dir string, id [16]byte) error {
-	return replaceFile(fsys, dir, partitionMetadataFile, []byte("version: 0\ntopic_id: "+uuid.String(id)))
+	return renameOver(fsys, dir, partitionMetadataFile, []byte("version: 0\ntopic_id: "+uuid.String(id)))
 }
 
 func readPartitionMetadata(fsys vfs.FS, dir string) ([16]byte, error) {

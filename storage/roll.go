@@ -90,10 +90,11 @@ func (l *Log) roll(base int64) error {
 	}
 	// A power cut must not leave the new segment without the one before it. Its name is durable long since, but for rolls in quick
 	// succession.
-	if l.namesDirty.Swap(false) {
+	if l.namesDirty.Load() {
 		if err := syncDir(l.engine.fs, l.path); err != nil {
 			return l.directory.failed(err)
 		}
+		l.namesDirty.Store(false)
 	}
 	s, err := l.createSegment(base)
 	if err != nil {

@@ -101,7 +101,7 @@ type Options struct {
 	StartOffsetInterval        time.Duration // log.flush.start.offset.checkpoint.interval.ms, 60 s
 	HighWatermarkInterval      time.Duration // replica.high.watermark.checkpoint.interval.ms, 5 s
 	RetentionInterval          time.Duration // log.retention.check.interval.ms, 5 min
-	FlushInterval              time.Duration // log.flush.scheduler.interval.ms; 0: look as often as the smallest flush.ms asks, at most each second
+	FlushInterval              time.Duration // log.flush.scheduler.interval.ms; a flush by FlushMs never comes sooner; 0: no bound
 	InitialTaskDelay           time.Duration // log.initial.task.delay.ms, 30 s
 	ProducerIDExpiration       time.Duration // producer.id.expiration.ms, 24 h
 	ProducerExpirationInterval time.Duration // producer.id.expiration.check.interval.ms, 10 min

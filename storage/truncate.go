@@ -63,7 +63,7 @@ func (l *Log) truncate(offset int64) error {
 	s := l.segments[keep-1]
 	l.state.Lock()
 	l.setSegments(append([]*segment(nil), l.segments[:keep]...))
-	l.recent = recentAppends{}
+	l.recent = nil
 	l.state.Unlock()
 	for i := len(gone) - 1; i >= 0; i-- {
 		if err := l.deleteSegments(gone[i:i+1], "truncated"); err != nil {
@@ -215,7 +215,7 @@ func (l *Log) restartAt(offset int64) error {
 	l.state.Lock()
 	defer l.state.Unlock()
 	l.setSegments([]*segment{s})
-	l.recent = recentAppends{}
+	l.recent = nil
 	l.producer.clear()
 	l.producer.mapEnd, l.producer.lastSnapshot = offset, 0
 	l.start.Store(offset)
