@@ -45,6 +45,7 @@ func verbs() []verb {
 		{"start", "[FILE] [options]", "start a server with the properties of FILE", start},
 		{"version", "", "print the version", version},
 		{"topics", "[options]", "create, list, describe, alter and delete topics (kafka-topics.sh)", topics},
+		{"get-offsets", "[options]", "print offsets of partitions (kafka-get-offsets.sh)", getOffsets},
 	}
 }
 

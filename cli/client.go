@@ -191,11 +191,11 @@ func (c *client) send(call string, request kmsg.Request) (kmsg.Response, error) 
 		var answer *kerr.Error
 		switch {
 		case errors.As(err, &answer) && !kerr.IsRetriable(answer):
-			return nil, answered(answer.Code, nil)
+			return nil, kgoError(err)
 		case ctx.Err() != nil:
 			return nil, c.late(call)
 		case !unreachable(err) && answer == nil:
-			return nil, &exception{"org.apache.kafka.common.KafkaException", err.Error()}
+			return nil, kgoError(err)
 		}
 		select {
 		case <-time.After(pause):
@@ -207,6 +207,15 @@ func (c *client) send(call string, request kmsg.Request) (kmsg.Response, error) 
 
 func (c *client) late(call string) error {
 	return &exception{"org.apache.kafka.common.errors.TimeoutException", "Timed out waiting for a node assignment. Call: " + call}
+}
+
+// kgoError is an error of the client as an exception.
+func kgoError(err error) error {
+	var answer *kerr.Error
+	if errors.As(err, &answer) {
+		return answered(answer.Code, nil)
+	}
+	return &exception{"org.apache.kafka.common.KafkaException", err.Error()}
 }
 
 // unreachable tells errors of connections from others.
