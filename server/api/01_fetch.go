@@ -48,7 +48,9 @@ type FetchOptions struct {
 // their files until they are sent.
 //
 // The cache of sessions has a lock of its own; nothing is called under it.
-func Fetch(options FetchOptions) Handler {
+func Fetch(options FetchOptions) Handler { return newFetcher(options).handle }
+
+func newFetcher(options FetchOptions) *fetcher {
 	now := options.Now
 	if now == nil {
 		now = time.Now
@@ -58,7 +60,7 @@ func Fetch(options FetchOptions) Handler {
 		interBroker: options.InterBrokerListener, sessions: newFetchSessions(options.SessionSlots, now),
 	}
 	handler.rounds.New = func() any { return &fetchRound{handler: handler} }
-	return handler.handle
+	return handler
 }
 
 type fetcher struct {
@@ -142,7 +144,7 @@ func (f *fetchRound) open(connected context.Context) *kerr.Error {
 			return failure
 		}
 		session.update(f.body)
-		if len(session.partitions) > maxSessionPartitions {
+		if len(session.partitions) > sessions.largest {
 			// The client begins again with those that it still wants.
 			sessions.close(f.request, session.id)
 			return kerr.FetchSessionIDNotFound

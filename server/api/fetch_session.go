@@ -139,7 +139,9 @@ func (s *fetchSession) cancel() {
 // fetchSessions is the cache of sessions. It has a fixed number of slots.
 type fetchSessions struct {
 	slots int
-	now   func() time.Time
+	// largest is how many partitions a session may have.
+	largest int
+	now     func() time.Time
 
 	lock     sync.Mutex
 	sessions map[int32]*fetchSession
@@ -150,7 +152,7 @@ type fetchSessions struct {
 
 func newFetchSessions(slots int, now func() time.Time) *fetchSessions {
 	return &fetchSessions{
-		slots: slots, now: now, sweepAt: sessionSweep,
+		slots: slots, largest: maxSessionPartitions, now: now, sweepAt: sessionSweep,
 		sessions: map[int32]*fetchSession{}, byOwner: map[uint64][]*fetchSession{},
 	}
 }
@@ -214,7 +216,7 @@ func (c *fetchSessions) close(request *Request, id int32) {
 // and gives it an id. It returns 0 where there is no slot for it, or it is too
 // large.
 func (c *fetchSessions) create(session *fetchSession) int32 {
-	if len(session.partitions) > maxSessionPartitions {
+	if len(session.partitions) > c.largest {
 		return 0
 	}
 	c.lock.Lock()

@@ -163,27 +163,29 @@ func TestOneConnectionHoldsFewSessions(t *testing.T) {
 // TestSessionsHaveALimit shows that a session which only grows is closed.
 func TestSessionsHaveALimit(t *testing.T) {
 	b := newDataBroker(t)
-	ask := func(id, epoch int32, partitions int, from int32) *kmsg.FetchResponse {
-		request := kmsg.NewPtrFetchRequest()
-		request.SessionID, request.SessionEpoch = id, epoch
+	fetcher := newFetcher(FetchOptions{Replicas: b.replicas, SessionSlots: 10})
+	fetcher.sessions.largest = 100
+	b.handlers[kmsg.Fetch] = fetcher.handle
+	ask := func(id, epoch int32, from, to int32) *kmsg.FetchResponse {
+		request := fetchVersion(12, inSessionOf(id, epoch))
 		topic := kmsg.FetchRequestTopic{Topic: "not-there"}
-		for i := range int32(partitions) {
+		for i := from; i < to; i++ {
 			p := kmsg.NewFetchRequestTopicPartition()
-			p.Partition = from + i
+			p.Partition = i
 			topic.Partitions = append(topic.Partitions, p)
 		}
 		request.Topics = []kmsg.FetchRequestTopic{topic}
 		return must[*kmsg.FetchResponse](b, 12, request)
 	}
-	if id := ask(0, 0, maxSessionPartitions+1, 0).SessionID; id != 0 {
+	if id := ask(0, 0, 0, 101).SessionID; id != 0 {
 		t.Error("a session that is too large is opened")
 	}
-	opened := ask(0, 0, maxSessionPartitions-10, 0)
-	if opened.SessionID == 0 || ask(opened.SessionID, 1, 10, maxSessionPartitions-10).ErrorCode != 0 {
+	opened := ask(0, 0, 0, 90)
+	if opened.SessionID == 0 || ask(opened.SessionID, 1, 90, 100).ErrorCode != 0 {
 		t.Error("a session just as large as it may be is refused")
 	}
 	for epoch := int32(2); epoch < 4; epoch++ {
-		if code := ask(opened.SessionID, epoch, 1, maxSessionPartitions).ErrorCode; code != kerr.FetchSessionIDNotFound.Code {
+		if code := ask(opened.SessionID, epoch, 100, 101).ErrorCode; code != kerr.FetchSessionIDNotFound.Code {
 			t.Errorf("code %d for one partition too many", code)
 		}
 	}

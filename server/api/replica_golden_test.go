@@ -7,11 +7,17 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"testing/synctest"
 )
 
 // TestAnswersAsApacheKafka plays the scenario and finds what Apache Kafka 4.3.1
 // answered to it, except where a step tells why it differs.
 func TestAnswersAsApacheKafka(t *testing.T) {
+	// In virtual time, since some fetches wait.
+	synctest.Test(t, answersAsApacheKafka)
+}
+
+func answersAsApacheKafka(t *testing.T) {
 	raw, err := os.ReadFile(dataAnswersFile)
 	if err != nil {
 		t.Fatal(err)
