@@ -340,17 +340,18 @@ func crashRound(t *testing.T, random *rand.Rand, static bool) {
 	var clones []clone
 	var q atomic.Pointer[Quorum]
 	var appended atomic.Int64
+	crashes := rand.New(rand.NewPCG(random.Uint64(), 2)) // guarded by mu
 	trace := vfs.NewTrace(disk, func(op vfs.Op, _ error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if !op.Mutates() || random.IntN(12) > 0 {
+		if !op.Mutates() || crashes.IntN(12) > 0 {
 			return
 		}
 		committed := int64(0)
 		if now := q.Load(); now != nil {
 			committed = committedNow(now)
 		}
-		clones = append(clones, clone{disk.CrashClone(random), committed, int(appended.Load())})
+		clones = append(clones, clone{disk.CrashClone(crashes), committed, int(appended.Load())})
 	})
 	options := testOptions(trace)
 	options.SnapshotBytes, options.RetentionBytes, options.SegmentBytes, options.MaxBatchBytes = 3000, 12000, 4000, 1000
