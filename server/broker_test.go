@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"testing"
@@ -121,10 +122,21 @@ func values(t testing.TB, s *Server, topic string, count int) map[int32][]string
 }
 
 // TestEveryCodecAndRestart produces with every codec, reads everything back,
-// restarts, and reads again.
+// restarts, and reads again: with Kafka's defaults, with an fsync before each
+// answer, and where the broker compresses again and sets the time.
 func TestEveryCodecAndRestart(t *testing.T) {
+	for name, overrides := range map[string][]string{
+		"defaults":   nil,
+		"flushed":    {"log.flush.interval.messages=1"},
+		"recompress": {"compression.type=zstd", "log.message.timestamp.type=LogAppendTime"},
+	} {
+		t.Run(name, func(t *testing.T) { everyCodecAndRestart(t, overrides) })
+	}
+}
+
+func everyCodecAndRestart(t *testing.T, overrides []string) {
 	directory := t.TempDir()
-	s, lines := startBroker(t, directory)
+	s, lines := startBroker(t, directory, overrides...)
 	for _, line := range []string{"[BrokerLifecycleManager id=1] Transitioning from RECOVERY to RUNNING", "[KafkaRaftServer nodeId=1] Kafka Server started"} {
 		if !bytes.Contains([]byte(lines.String()), []byte(`"message":"`+line+`"`)) {
 			t.Errorf("no line %q in\n%s", line, lines)
@@ -166,7 +178,7 @@ func TestEveryCodecAndRestart(t *testing.T) {
 	if err := s.Stop(timeout(t)); err != nil {
 		t.Fatal(err)
 	}
-	s, _ = startBroker(t, directory)
+	s, _ = startBroker(t, directory, overrides...)
 	if s.ClusterID() != cluster {
 		t.Errorf("the cluster id was %s and is %s", cluster, s.ClusterID())
 	}
@@ -293,6 +305,50 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("deleted: %v, %v", topics.Names(), err)
 	}
 	createTopic(t, cl, "one", 1, nil) // the name is free at once
+}
+
+// TestAutomaticCreation produces to topics that are not there.
+func TestAutomaticCreation(t *testing.T) {
+	for _, allowed := range []bool{true, false} {
+		s, _ := startBroker(t, t.TempDir(), fmt.Sprintf("auto.create.topics.enable=%v", allowed), "num.partitions=3")
+		cl := newClient(t, s, kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(20))
+		err := cl.ProduceSync(timeout(t), &kgo.Record{Topic: "made", Value: []byte("x")}).FirstErr()
+		if allowed != (err == nil) {
+			t.Errorf("allowed %v: %v", allowed, err)
+		}
+		topics, err := kadm.NewClient(newClient(t, s)).ListTopics(timeout(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(topics["made"].Partitions); allowed && n != 3 || !allowed && n != 0 {
+			t.Errorf("allowed %v: %d partitions", allowed, n)
+		}
+	}
+}
+
+// TestSeveralListeners asks on each listener where the broker is.
+func TestSeveralListeners(t *testing.T) {
+	s, _ := startBroker(t, t.TempDir(), "listeners=INSIDE://127.0.0.1:0,OUTSIDE://127.0.0.1:0,CONTROLLER://127.0.0.1:0",
+		"listener.security.protocol.map=INSIDE:PLAINTEXT,OUTSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT", "inter.broker.listener.name=INSIDE",
+		"advertised.listeners=INSIDE://127.0.0.1:0,OUTSIDE://outside.example:19092")
+	request := kmsg.NewPtrMetadataRequest()
+	request.Version = 12
+	for listener, want := range map[string]string{"INSIDE": s.Addr("INSIDE").String(), "OUTSIDE": "outside.example:19092"} {
+		c := dial(t, s.Addr(listener).String())
+		c.send(frame(request, 1))
+		_, body := c.answer()
+		response := kmsg.NewPtrMetadataResponse()
+		response.Version = 12
+		if err := response.ReadFrom(body[1:]); err != nil || len(response.Brokers) != 1 {
+			t.Fatalf("%s: %v, %d brokers", listener, err, len(response.Brokers))
+		}
+		if got := net.JoinHostPort(response.Brokers[0].Host, fmt.Sprint(response.Brokers[0].Port)); got != want {
+			t.Errorf("%s: clients are told to dial %s, not %s", listener, got, want)
+		}
+	}
+	if s.Addr("NONE") != nil {
+		t.Error("a listener that nobody has opened has an address")
+	}
 }
 
 // TestKafkaGo uses a client that knows old versions only.
