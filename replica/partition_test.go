@@ -9,6 +9,7 @@ import (
 
 	"ottla/metadata"
 	"ottla/protocol/record"
+	"ottla/storage"
 	"ottla/storage/vfs"
 )
 
@@ -210,5 +211,48 @@ func BenchmarkCreate(b *testing.B) {
 	for b.Loop() {
 		n++
 		w.must(w.apply(newTopic(fmt.Sprint("t", n), n, 200)...))
+	}
+}
+
+// TestAbortedTransactionsOfWhatIsRead makes more aborted transactions than are
+// named at once, and reads a few batches at a time: each answer names all that it
+// holds and not many more.
+func TestAbortedTransactionsOfWhatIsRead(t *testing.T) {
+	const transactions = 200
+	w := newWorld(t)
+	w.must(w.apply(newTopic("a", 1, 1)...))
+	p := w.partition("a", 0)
+	for n := range int64(transactions) {
+		builder := record.NewBuilder(record.BuilderOptions{ProducerID: n, Transactional: true})
+		builder.Append(time.Now().UnixMilli(), nil, []byte("x"))
+		_, err := p.Append(builder.Build(), AppendRequest{LeaderEpoch: -1})
+		w.must(err)
+		marker := record.EndTxnBatch(time.Now().UnixMilli(), n, 0, false, record.EndTxnMarker{})
+		_, err = p.Append(marker, AppendRequest{LeaderEpoch: -1, Origin: storage.OriginCoordinator})
+		w.must(err)
+	}
+	for offset := int64(0); offset < 2*transactions; {
+		var result ReadResult
+		w.must(p.Read(&ReadRequest{Offset: offset, MaxBytes: 1500, MinOneMessage: true, Isolation: ReadCommitted, LeaderEpoch: -1, LastFetchedEpoch: -1}, &result))
+		bytes := make([]byte, result.Region.Len())
+		w.must(result.Region.ReadAll(bytes))
+		result.Region.Release()
+		named := map[int64]bool{}
+		for _, aborted := range result.Aborted {
+			named[aborted.ProducerID] = true
+		}
+		if len(named) > fewAborted {
+			t.Fatalf("at offset %d %d transactions are named", offset, len(named))
+		}
+		for rest := bytes; ; {
+			b, next, err := record.Next(rest)
+			if err != nil {
+				break
+			}
+			if rest = next; b.IsTransactional() && !b.IsControl() && !named[b.ProducerID()] {
+				t.Fatalf("at offset %d transaction %d is not named", b.BaseOffset(), b.ProducerID())
+			}
+			offset = b.NextOffset()
+		}
 	}
 }

@@ -135,9 +135,7 @@ func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64,
 		return err
 	}
 	if request.Isolation == ReadCommitted && region.Len() > 0 {
-		// A transaction that was aborted after what was read is not among it, but
-		// the list may name it: the reader drops what he does not need.
-		aborted, err := log.AbortedTransactions(request.Offset, bound)
+		aborted, err := abortedWithin(log, &region, request.Offset, bound)
 		if err != nil {
 			region.Release()
 			return err
@@ -148,13 +146,50 @@ func (p *Partition) readLog(log *storage.Log, request *ReadRequest, bound int64,
 	return nil
 }
 
+// fewAborted is how many aborted transactions are named without asking whether
+// they lie within what was read: the reader drops those that he does not meet.
+const fewAborted = 32
+
+// abortedWithin lists the aborted transactions that overlap what was read, and if
+// there are only a few below bound, those too that come behind it.
+func abortedWithin(log *storage.Log, region *storage.Region, from, bound int64) ([]storage.AbortedTransaction, error) {
+	aborted, err := log.AbortedTransactions(from, bound)
+	if err != nil || len(aborted) <= fewAborted {
+		return aborted, err
+	}
+	end, err := regionEnd(region, bound)
+	if err != nil || end == bound {
+		return aborted, err
+	}
+	return log.AbortedTransactions(from, end)
+}
+
+// regionEnd is the offset behind the last batch of a region, a cut one included
+// if its header is there.
+func regionEnd(region *storage.Region, bound int64) (int64, error) {
+	const headerEnd = 27
+	var header [headerEnd]byte
+	end := bound
+	for at := int64(0); at+headerEnd <= int64(region.Len()); {
+		if _, err := region.ReadAt(header[:], at); err != nil {
+			return 0, err
+		}
+		base, delta := int64(binary.BigEndian.Uint64(header[:])), int32(binary.BigEndian.Uint32(header[23:]))
+		end = base + int64(delta) + 1
+		at += lengthEnd + int64(binary.BigEndian.Uint32(header[8:]))
+	}
+	return min(end, bound), nil
+}
+
+// lengthEnd is where the length in a batch's header ends, and what it counts begins.
+const lengthEnd = 12
+
 // firstIncomplete tells whether the limit has cut the first batch, so that the
 // reader could not use anything of the region.
 func firstIncomplete(region *storage.Region, request *ReadRequest) (bool, error) {
 	if request.MinOneMessage || region.Len() < request.MaxBytes {
 		return false, nil
 	}
-	const lengthEnd = 12
 	if region.Len() < lengthEnd {
 		return true, nil
 	}
