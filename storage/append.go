@@ -47,6 +47,9 @@ func (l *Log) appendLocked(batches []byte, options AppendOptions) (AppendInfo, e
 	if err != nil {
 		return info, err
 	}
+	if err := l.storeTopicID(); err != nil {
+		return info, l.directory.failed(err)
+	}
 	if int64(len(batches)) > int64(l.config.SegmentBytes) {
 		return info, fmt.Errorf("%w: %d bytes, segment.bytes is %d", ErrRecordBatchTooLarge, len(batches), l.config.SegmentBytes)
 	}

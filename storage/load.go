@@ -205,15 +205,25 @@ func (l *Log) loadNames(names []string) error {
 	return nil
 }
 
-// loadTopicID reads partition.metadata, or writes it.
+// loadTopicID reads partition.metadata, or sees to it that it is written.
 func (l *Log) loadTopicID(names []string, topicID [16]byte) error {
 	if !slices.Contains(names, partitionMetadataFile) {
 		if topicID == ([16]byte{}) {
 			return nil
 		}
-		l.topicID = topicID
-		l.namesDirty.Store(true)
-		return writePartitionMetadata(l.engine.fs, l.path, topicID)
+		l.topicID, l.topicIDPending = topicID, true
+		if l.engine.background == nil {
+			return l.storeTopicID()
+		}
+		// Its fsync keeps nobody waiting: until it is written, a start finds a log without a topic id and is told it again.
+		l.engine.background(0, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if l.usable() == nil {
+				_ = l.directory.failed(l.storeTopicID()) // told, or tried again by the first append
+			}
+		})
+		return nil
 	}
 	id, err := readPartitionMetadata(l.engine.fs, l.path)
 	if err != nil {

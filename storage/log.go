@@ -36,13 +36,14 @@ type Log struct {
 	persist func(checkpoint string) error
 
 	// mu serialises everything that changes the log. It is held over file calls, but never over an fsync of records.
-	mu       sync.Mutex
-	topicID  [16]byte
-	config   LogConfig
-	closed   error // why it may not be used any more
-	producer producers
-	append   appendScratch
-	dirty    bool // a flush by time is scheduled
+	mu             sync.Mutex
+	topicID        [16]byte
+	topicIDPending bool // partition.metadata is not written yet
+	config         LogConfig
+	closed         error // why it may not be used any more
+	producer       producers
+	append         appendScratch
+	dirty          bool // a flush by time is scheduled
 
 	// state guards what readers look at. It is a leaf: nothing is waited for under it.
 	state    sync.RWMutex
@@ -144,11 +145,27 @@ func (l *Log) SetTopicID(id [16]byte) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	if err := writePartitionMetadata(l.engine.fs, l.path, id); err != nil {
+	l.topicIDPending = true
+	if err := l.storeTopicIDAs(id); err != nil {
+		l.topicIDPending = false
 		return l.directory.failed(err)
 	}
-	l.namesDirty.Store(true)
 	l.topicID = id
+	return nil
+}
+
+// storeTopicID writes partition.metadata if that is still to be done. The mutex is held.
+func (l *Log) storeTopicID() error { return l.storeTopicIDAs(l.topicID) }
+
+func (l *Log) storeTopicIDAs(id [16]byte) error {
+	if !l.topicIDPending {
+		return nil
+	}
+	if err := writePartitionMetadata(l.engine.fs, l.path, id); err != nil {
+		return fmt.Errorf("write topic id of %s: %w", l.tp, err)
+	}
+	l.topicIDPending = false
+	l.namesDirty.Store(true)
 	return nil
 }
 
@@ -346,6 +363,9 @@ func (l *Log) Close() error {
 }
 
 func (l *Log) closeFiles() error {
+	if err := l.storeTopicID(); err != nil {
+		return err
+	}
 	end := l.end.Load()
 	if end > l.flusher.recoveryPoint.Load() {
 		if err := l.syncSegments(l.segmentList()); err != nil {
