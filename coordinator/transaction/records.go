@@ -54,7 +54,7 @@ func encode(t *Transaction, level int16) coordinator.Record {
 			value.TransactionPartitions = append(value.TransactionPartitions, TransactionLogValuePartitionsSchema{Topic: p.Topic})
 		}
 		last := &value.TransactionPartitions[len(value.TransactionPartitions)-1]
-		last.PartitionIDs = append(last.PartitionIds, p.Index)
+		last.PartitionIDs = append(last.PartitionIDs, p.Index)
 	}
 	return coordinator.Record{Key: encodeKey(t.ID), Value: value.AppendTo(versioned(version), version)}
 }
