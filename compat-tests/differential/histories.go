@@ -51,92 +51,113 @@ func (s *suite) step(t *testing.T, label, connection string, build func(side *si
 	return s.exchange(t, "history "+label, connection, false, build)
 }
 
-// groupLife: one member joins, syncs, commits, is described, leaves; the group is deleted.
+// groupLife: one member joins, syncs, commits, is described, leaves; the group is deleted. In every version of JoinGroup.
 func groupLife(t *testing.T, s *suite) {
 	for version := int16(0); version <= 9; version++ {
 		group := fmt.Sprintf("life-%d", version)
-		join := func(side *side) kmsg.Request {
+		joinAlone(t, s, version, group)
+		memberLife(t, s, version, group)
+		groupEnd(t, s, version, group)
+	}
+}
+
+// member is the id that a broker gave to the member of a group.
+func (s *side) member(group string) string { return s.values[group].(string) }
+
+// joinAlone joins a group as its only member, from version 4 on in the two rounds that a member id takes. The id is learned
+// before the answers are compared.
+func joinAlone(t *testing.T, s *suite, version int16, group string) {
+	t.Helper()
+	rounds := 1
+	if version >= 4 {
+		rounds = 2
+	}
+	for round := range rounds {
+		var trees [2]any
+		for i, side := range s.sides {
 			r := kmsg.NewPtrJoinGroupRequest()
 			r.Version, r.Group, r.SessionTimeoutMillis, r.RebalanceTimeoutMillis, r.ProtocolType = version, group, 30000, 30000, "consumer"
 			p := kmsg.NewJoinGroupRequestProtocol()
 			p.Name, p.Metadata = "range", []byte{0, 1, 0, 0, 0, 1, 0, 6, 'f', 'i', 'l', 'l', 'e', 'd', 0xff, 0xff, 0xff, 0xff}
 			r.Protocols = append(r.Protocols, p)
-			if member, ok := side.values[group].(string); ok {
-				r.MemberID = member
+			if round > 0 {
+				r.MemberID = side.member(group)
 			}
-			return r
+			got, err := side.do("", r, false)
+			if err != nil || got.closed {
+				t.Fatalf("join on %s: %+v %v", side.broker.Name, got, err)
+			}
+			member := got.response.(*kmsg.JoinGroupResponse).MemberID
+			side.values[group], side.tokens[member] = member, "MEMBER("+group+")"
+			trees[i] = side.tree(got)
 		}
-		remember := func(side *side) func(side *side) kmsg.Request { return join }(nil)
-		// The member id is learned before the answers are compared, so the requests are sent side by side here.
-		for round := range 2 {
-			for i, side := range s.sides {
-				got, err := side.do("", remember(side), false)
-				if err != nil || got.closed {
-					t.Fatalf("join on %s: %+v %v", side.broker.Name, got, err)
-				}
-				response := got.response.(*kmsg.JoinGroupResponse)
-				if response.MemberID != "" {
-					side.values[group] = response.MemberID
-					side.tokens[response.MemberID] = "MEMBER(" + group + ")"
-				}
-				side.values[fmt.Sprint("join", round)] = side.tree(got)
-				_ = i
-			}
-			for _, d := range compare("", s.sides[0].values[fmt.Sprint("join", round)], s.sides[1].values[fmt.Sprint("join", round)]) {
-				if line := fmt.Sprintf("history join v%d round %d %s", version, round, d); !s.accept(line) {
-					t.Error(line)
-				}
-			}
-			s.requests++
-			if version < 4 {
-				break
+		s.requests++
+		for _, d := range compare("", trees[0], trees[1]) {
+			if line := fmt.Sprintf("history join v%d round %d %s", version, round, d); !s.accept(line) {
+				t.Error(line)
 			}
 		}
-		member := func(side *side) string { return side.values[group].(string) }
-		s.step(t, fmt.Sprintf("heartbeat before sync v%d", version), "", func(side *side) kmsg.Request {
+	}
+}
+
+// memberLife is what the member does, rightly and wrongly, before and after it has its assignment.
+func memberLife(t *testing.T, s *suite, version int16, group string) {
+	t.Helper()
+	label := func(what string) string { return fmt.Sprintf("%s v%d", what, version) }
+	heartbeat := func(what string, version int16, generation int32) {
+		s.step(t, label(what), "", func(side *side) kmsg.Request {
 			r := kmsg.NewPtrHeartbeatRequest()
-			r.Version, r.Group, r.MemberID, r.Generation = 4, group, member(side), 1
+			r.Version, r.Group, r.MemberID, r.Generation = version, group, side.member(group), generation
 			return r
 		})
-		s.step(t, fmt.Sprintf("commit before sync v%d", version), "", func(side *side) kmsg.Request { return commitOf(group, member(side), 1, 9) })
-		s.step(t, fmt.Sprintf("sync wrong generation v%d", version), "", func(side *side) kmsg.Request { return syncOf(min(version, 5), group, member(side), 7) })
-		s.step(t, fmt.Sprintf("sync v%d", version), "", func(side *side) kmsg.Request { return syncOf(min(version, 5), group, member(side), 1) })
-		s.step(t, fmt.Sprintf("sync again v%d", version), "", func(side *side) kmsg.Request { return syncOf(min(version, 5), group, member(side), 1) })
-		for _, generation := range []int32{1, 2, 0, -1} {
-			s.step(t, fmt.Sprintf("heartbeat of generation %d v%d", generation, version), "", func(side *side) kmsg.Request {
-				r := kmsg.NewPtrHeartbeatRequest()
-				r.Version, r.Group, r.MemberID, r.Generation = min(version, 4), group, member(side), generation
-				return r
-			})
-			s.step(t, fmt.Sprintf("commit of generation %d v%d", generation, version), "", func(side *side) kmsg.Request { return commitOf(group, member(side), generation, 3) })
-		}
-		s.step(t, "commit of a stranger", "", func(side *side) kmsg.Request { return commitOf(group, "stranger", 1, 3) })
-		s.step(t, "describe", "", func(side *side) kmsg.Request {
+	}
+	commit := func(what string, generation int32, offset int64) {
+		s.step(t, label(what), "", func(side *side) kmsg.Request { return commitOf(group, side.member(group), generation, offset) })
+	}
+	sync := func(what string, generation int32) {
+		s.step(t, label(what), "", func(side *side) kmsg.Request {
+			return syncOf(min(version, 5), group, side.member(group), generation)
+		})
+	}
+	heartbeat("heartbeat before sync", 4, 1)
+	commit("commit before sync", 1, 9)
+	sync("sync wrong generation", 7)
+	sync("sync", 1)
+	sync("sync again", 1)
+	for _, generation := range []int32{1, 2, 0, -1} {
+		heartbeat(fmt.Sprint("heartbeat of generation ", generation), min(version, 4), generation)
+		commit(fmt.Sprint("commit of generation ", generation), generation, 3)
+	}
+	s.step(t, label("commit of a stranger"), "", func(*side) kmsg.Request { return commitOf(group, "stranger", 1, 3) })
+}
+
+// groupEnd describes the group, lets its member leave and deletes it.
+func groupEnd(t *testing.T, s *suite, version int16, group string) {
+	t.Helper()
+	describe := func(what string) {
+		s.step(t, fmt.Sprintf("%s v%d", what, version), "", func(*side) kmsg.Request {
 			r := kmsg.NewPtrDescribeGroupsRequest()
 			r.Version, r.Groups = min(version, 6), []string{group}
 			return r
 		})
-		s.step(t, "delete a group with members", "", func(*side) kmsg.Request { return deleteOf(group) })
-		s.step(t, "leave", "", func(side *side) kmsg.Request {
-			r := kmsg.NewPtrLeaveGroupRequest()
-			r.Version, r.Group, r.MemberID = min(version, 5), group, member(side)
-			m := kmsg.NewLeaveGroupRequestMember()
-			m.MemberID = member(side)
-			r.Members = append(r.Members, m)
-			return r
-		})
-		s.step(t, "describe after", "", func(side *side) kmsg.Request {
-			r := kmsg.NewPtrDescribeGroupsRequest()
-			r.Version, r.Groups = 6, []string{group}
-			return r
-		})
-		s.step(t, "delete", "", func(*side) kmsg.Request { return deleteOf(group) })
-		s.step(t, "offsets of a deleted group", "", func(*side) kmsg.Request {
-			r := kmsg.NewPtrOffsetFetchRequest()
-			r.Version, r.Group = 7, group
-			return r
-		})
 	}
+	describe("describe")
+	s.step(t, "delete a group with members", "", func(*side) kmsg.Request { return deleteOf(group) })
+	s.step(t, fmt.Sprintf("leave v%d", version), "", func(side *side) kmsg.Request {
+		r := kmsg.NewPtrLeaveGroupRequest()
+		r.Version, r.Group, r.MemberID = min(version, 5), group, side.member(group)
+		m := kmsg.NewLeaveGroupRequestMember()
+		m.MemberID = side.member(group)
+		r.Members = append(r.Members, m)
+		return r
+	})
+	describe("describe after")
+	s.step(t, "delete", "", func(*side) kmsg.Request { return deleteOf(group) })
+	s.step(t, "offsets of a deleted group", "", func(*side) kmsg.Request {
+		r := kmsg.NewPtrOffsetFetchRequest()
+		r.Version, r.Group = 7, group
+		return r
+	})
 }
 
 func commitOf(group, member string, generation int32, offset int64) kmsg.Request {
