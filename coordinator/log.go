@@ -23,3 +23,13 @@ type Log interface {
 	// MaxBatchBytes is the largest batch that the topic takes (max.message.bytes).
 	MaxBatchBytes() int
 }
+
+// TransactionalLog is a Log that takes part in transactions.
+type TransactionalLog interface {
+	Log
+	// AppendTransactional is Append for records of a transaction. The error tells
+	// that it is not, or no longer, the one that was verified.
+	AppendTransactional(batch []byte, verification uint64) (end int64, err error)
+	// AppendMarker is Append for the marker of a transaction of a version (KIP-890).
+	AppendMarker(batch []byte, version int16) (end int64, err error)
+}

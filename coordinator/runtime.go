@@ -58,10 +58,32 @@ type Result struct {
 	// Soft says that the machine has the records' effect in its soft state
 	// already: they are not replayed, and Done takes back what it must.
 	Soft bool
+	// Transaction makes the records part of a producer's transaction, in batches
+	// of their own; nil without one.
+	Transaction *Transaction
 	// Done is called on the shard when the records are committed (nil) or could
 	// not be; without records, when all that was written before is committed. It
 	// must not block. May be nil.
 	Done func(failure *kerr.Error)
+}
+
+// Transaction is a producer's, as seen by a log that takes part in it.
+type Transaction struct {
+	ProducerID    int64
+	ProducerEpoch int16
+	// Verification is what a TransactionalLog gave when the transaction was
+	// verified, 0 without one.
+	Verification uint64
+}
+
+// Marker ends a producer's transaction.
+type Marker struct {
+	ProducerID       int64
+	ProducerEpoch    int16
+	Commit           bool
+	CoordinatorEpoch int32
+	// Version is the transaction version of the transaction (KIP-890).
+	Version int16
 }
 
 // Timers is what a machine asks to be called later with. A timer belongs to the
@@ -220,6 +242,23 @@ func (r *Runtime[M]) Run(partition int32, operation func(M) Result, failed func(
 		return
 	}
 	existing.enqueue(queued[M]{run: operation, failed: failed})
+}
+
+// EndTransaction writes a marker into the partition's log, after all that was
+// written before, and tells the machine of it. done is called as Result.Done is,
+// or with what Run would tell.
+func (r *Runtime[M]) EndTransaction(partition int32, marker Marker, done func(*kerr.Error)) {
+	r.lock.Lock()
+	existing := r.shards[partition]
+	r.lock.Unlock()
+	if existing == nil {
+		done(kerr.NotCoordinator)
+		return
+	}
+	existing.enqueue(queued[M]{
+		run:    func(M) Result { existing.endTransaction(marker, done); return Result{} },
+		failed: done,
+	})
 }
 
 // Partitions are those that have a shard, loading ones included, in ascending order.

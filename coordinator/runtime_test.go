@@ -127,7 +127,7 @@ func TestBatchSizeIsExact(t *testing.T) {
 			size += recordBytes(i, r)
 			all = append(all, r)
 		}
-		if built := len(s.build(all)); built != size {
+		if built := len(s.build(batch{records: all})); built != size {
 			t.Fatalf("%d bytes were counted and %d built", size, built)
 		}
 	})

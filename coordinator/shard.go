@@ -60,7 +60,9 @@ type shard[M Machine] struct {
 
 // batch is what the current turn has to append.
 type batch struct {
-	records []Record
+	// transaction is that of all the records; nil without one.
+	transaction *Transaction
+	records     []Record
 	bytes   int
 	undo    []func()
 	done    []func(*kerr.Error)
@@ -197,6 +199,10 @@ func (s *shard[M]) write(result Result) {
 		return
 	}
 	limit := s.log.MaxBatchBytes()
+	if result.Transaction != nil {
+		s.writeTransactional(result, limit)
+		return
+	}
 	if result.Split {
 		s.writeSplit(result, limit)
 		return
@@ -211,6 +217,60 @@ func (s *shard[M]) write(result Result) {
 	if result.Done != nil {
 		s.batch.done = append(s.batch.done, result.Done)
 	}
+}
+
+// writeTransactional writes the records of a transaction in a batch of their own.
+func (s *shard[M]) writeTransactional(result Result, limit int) {
+	s.flush()
+	if failure := s.room(result.Records, limit); failure != nil {
+		finish(result.Done, failure)
+		return
+	}
+	s.batch.transaction = result.Transaction
+	for _, r := range result.Records {
+		s.add(r, result.Soft)
+	}
+	if result.Done != nil {
+		s.batch.done = append(s.batch.done, result.Done)
+	}
+	s.flush()
+}
+
+// endTransaction appends a marker and lets the machine know. The machine sees the
+// end only once it is in the log.
+func (s *shard[M]) endTransaction(marker Marker, done func(*kerr.Error)) {
+	s.flush()
+	bytes := record.EndTxnBatch(s.runtime.options.Now().UnixMilli(), marker.ProducerID, marker.ProducerEpoch, marker.Commit,
+		record.EndTxnMarker{CoordinatorEpoch: marker.CoordinatorEpoch})
+	end, err := s.appendMarker(bytes, marker.Version)
+	if err != nil {
+		s.runtime.event(Event{Partition: s.partition, Kind: AppendFailed, Err: err, Records: 1, Offset: s.next})
+		done(s.runtime.answer(err))
+		return
+	}
+	if end != s.next+1 {
+		s.outOfSync(end, batch{done: []func(*kerr.Error){done}})
+		return
+	}
+	s.next = end
+	s.machine.ReplayMarker(marker.ProducerID, marker.ProducerEpoch, marker.Commit)
+	s.await(&deferred{end: end, done: []func(*kerr.Error){done}})
+}
+
+func (s *shard[M]) appendMarker(bytes []byte, version int16) (int64, error) {
+	if log, ok := s.log.(TransactionalLog); ok {
+		return log.AppendMarker(bytes, version)
+	}
+	return s.log.Append(bytes)
+}
+
+// append appends the batch as part of its transaction, if it has one.
+func (s *shard[M]) append(current batch) (int64, error) {
+	bytes := s.build(current)
+	if log, ok := s.log.(TransactionalLog); ok && current.transaction != nil {
+		return log.AppendTransactional(bytes, current.transaction.Verification)
+	}
+	return s.log.Append(bytes)
 }
 
 // writeSplit writes the records batch by batch, the last of which has Done. The
@@ -257,10 +317,14 @@ func (s *shard[M]) add(r Record, soft bool) {
 	if soft {
 		return
 	}
-	undo, ok := s.machine.Replay(Replayed{
+	replayed := Replayed{
 		Record: r, Offset: s.next + int64(index), ProducerID: -1, ProducerEpoch: -1,
 		Timestamp: s.runtime.options.Now().UnixMilli(),
-	})
+	}
+	if s.batch.transaction != nil {
+		replayed.ProducerID, replayed.ProducerEpoch = s.batch.transaction.ProducerID, s.batch.transaction.ProducerEpoch
+	}
+	undo, ok := s.machine.Replay(replayed)
 	if !ok {
 		panic("BUG: a machine cannot replay what it wrote")
 	}
@@ -291,7 +355,7 @@ func (s *shard[M]) flush() *kerr.Error {
 	}
 	current := s.batch
 	s.batch = batch{}
-	end, err := s.log.Append(s.build(current.records))
+	end, err := s.append(current)
 	if err != nil {
 		s.runtime.event(Event{Partition: s.partition, Kind: AppendFailed, Err: err, Records: int64(len(current.records)), Offset: s.next})
 		failure := s.runtime.answer(err)
@@ -312,13 +376,18 @@ func (s *shard[M]) flush() *kerr.Error {
 	return nil
 }
 
-func (s *shard[M]) build(records []Record) []byte {
-	builder := record.NewBuilder(record.BuilderOptions{
+func (s *shard[M]) build(current batch) []byte {
+	options := record.BuilderOptions{
 		BaseOffset: s.next, LeaderEpoch: -1, Codec: s.runtime.options.Codec,
 		ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1,
-	})
+	}
+	if current.transaction != nil {
+		options.ProducerID, options.ProducerEpoch = current.transaction.ProducerID, current.transaction.ProducerEpoch
+		options.BaseSequence, options.Transactional = 0, true
+	}
+	builder := record.NewBuilder(options)
 	timestamp := s.runtime.options.Now().UnixMilli()
-	for _, r := range records {
+	for _, r := range current.records {
 		builder.Append(timestamp, r.Key, r.Value)
 	}
 	return builder.Build()
