@@ -251,6 +251,10 @@ func (d *Delta) Apply(offset int64, epoch int32) *Image {
 	d.ownConfigs = nil
 	next := d.next
 	next.offset, next.epoch = offset, epoch
+	if next.topicsByID.size == 0 {
+		d.buildTopics(&next)
+		return &next
+	}
 	for id, t := range d.topics {
 		next.topicsByID = next.topicsByID.with(id, t.topic)
 		next.topicsByName = next.topicsByName.with(t.topic.Name, t.topic)

@@ -19,6 +19,24 @@ type node[K, V any] struct {
 
 func newTree[K, V any](compare func(a, b K) int) tree[K, V] { return tree[K, V]{compare: compare} }
 
+// treeOf is the tree of entries that come in the order of their keys, each key once.
+func treeOf[K, V any](compare func(a, b K) int, keys []K, values []V) tree[K, V] {
+	return tree[K, V]{root: subtree(keys, values), size: len(keys), compare: compare}
+}
+
+func subtree[K, V any](keys []K, values []V) *node[K, V] {
+	if len(keys) == 0 {
+		return nil
+	}
+	middle := len(keys) / 2
+	n := &node[K, V]{
+		key: keys[middle], value: values[middle],
+		left: subtree(keys[:middle], values[:middle]), right: subtree(keys[middle+1:], values[middle+1:]),
+	}
+	n.height = max(n.left.depth(), n.right.depth()) + 1
+	return n
+}
+
 func (t tree[K, V]) get(key K) (value V, ok bool) {
 	for n := t.root; n != nil; {
 		switch c := t.compare(key, n.key); {

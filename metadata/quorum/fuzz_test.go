@@ -2,7 +2,9 @@ package quorum
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ottla/metadata"
+	"ottla/protocol/record"
 	"ottla/storage/vfs"
 )
 
@@ -68,6 +71,19 @@ func FuzzState(f *testing.F) {
 	})
 }
 
+// withChecksums gives the batches right checksums, so that what is fuzzed gets past them.
+func withChecksums(data []byte) []byte {
+	data = bytes.Clone(data)
+	for rest := data; ; {
+		batch, after, err := record.Next(rest)
+		if err != nil {
+			return data
+		}
+		binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[21:], crc32.MakeTable(crc32.Castagnoli)))
+		rest = after
+	}
+}
+
 func FuzzSnapshot(f *testing.F) {
 	files, _ := filepath.Glob("testdata/golden/*/*/*.checkpoint")
 	boot, _ := filepath.Glob("testdata/golden/*/*.checkpoint")
@@ -80,12 +96,12 @@ func FuzzSnapshot(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		disk := vfs.NewMemory()
-		if err := writeFile(disk, "s", data); err != nil {
+		if err := writeFile(disk, "s", withChecksums(data)); err != nil {
 			t.Fatal(err)
 		}
 		l := newLoader(1, "c")
 		_, err := readSnapshot(disk, "s", l.control, func(_ int64, r metadata.Record) error { return l.replay(r) })
-		if err != nil && errors.Is(err, errDamaged) == errors.Is(err, errTorn) && len(data) < smallestBatch && len(data) > 0 {
+		if len(data) < smallestBatch && !errors.Is(err, errDamaged) {
 			t.Fatalf("%v", err)
 		}
 		if err == nil {
@@ -109,7 +125,7 @@ func FuzzLog(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if err := writeFile(disk, logPath("00000000000000000000.log"), data); err != nil {
+		if err := writeFile(disk, logPath("00000000000000000000.log"), withChecksums(data)); err != nil {
 			t.Fatal(err)
 		}
 		before := tree(t, disk, testDir)

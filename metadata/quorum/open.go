@@ -16,13 +16,15 @@ import (
 )
 
 // Open replays the newest whole snapshot and the log behind it, raises the epoch and commits a LeaderChange. Where the log has no records
-// yet it appends those of bootstrap.checkpoint. The directory must be one that Inspect accepts; Open inspects it again and changes nothing
-// if it does not.
+// yet it appends those of bootstrap.checkpoint. The directory must be one that Inspect accepts; Open changes nothing if it does not.
 func Open(ctx context.Context, options Options) (*Quorum, error) {
 	options.fillIn()
-	found, err := Inspect(options.FS, options.Directory, options.NodeID, options.ClusterID)
-	if err != nil {
-		return nil, err
+	found := options.Found
+	if found == nil {
+		var err error
+		if found, err = Inspect(options.FS, options.Directory, options.NodeID, options.ClusterID); err != nil {
+			return nil, err
+		}
 	}
 	if err := found.check(&options); err != nil {
 		return nil, err
@@ -141,6 +143,7 @@ func (q *Quorum) openLog(found *Inspection) (*storage.Log, error) {
 // begin starts the epoch of this process: quorum-state, then the LeaderChange, then what an empty or a half written log lacks; all synced.
 func (q *Quorum) begin(found *Inspection, log *storage.Log) error {
 	q.end, q.bytes = log.EndOffset(), found.bytesBehind
+	found.loader.delta = metadata.NewDelta(found.Image) // what is there is published already
 	q.epoch = found.LeaderEpoch
 	if latest, ok := log.LatestEpoch(); ok {
 		q.epoch = max(q.epoch, latest)

@@ -39,6 +39,8 @@ type Options struct {
 	DirectoryID [16]byte
 	Endpoints   []Endpoint       // the controller's listeners, as other voters would dial them
 	Now         func() time.Time // nil: time.Now
+	// Found is what Inspect found in Directory, if nothing there has changed since; nil: Open inspects itself. It serves one Open.
+	Found *Inspection
 	// MinInSyncReplicas is min.insync.replicas of the file: a fresh log keeps it as the default of all brokers. Zero: 1.
 	MinInSyncReplicas int
 
