@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,12 +19,23 @@ const progressEvery = 2 * time.Second
 // goroutines at once.
 type eventLog struct {
 	log zerolog.Logger
-	// sampled lets a line through every progressEvery.
-	sampled zerolog.Logger
+	// told is when the progress of loading was told last, in nanoseconds.
+	told *atomic.Int64
 }
 
-func newEventLog(log zerolog.Logger) eventLog {
-	return eventLog{log, log.Sample(&zerolog.BurstSampler{Burst: 1, Period: progressEvery})}
+func newEventLog(log zerolog.Logger) eventLog { return eventLog{log, new(atomic.Int64)} }
+
+// due tells whether it is time for a line about progress: one progressEvery,
+// the first one that long after the beginning.
+func (e eventLog) due(kind storage.EventKind, now time.Time) bool {
+	if kind == storage.EventLoadStarted {
+		e.told.Store(now.UnixNano())
+	}
+	if kind != storage.EventLoadProgress {
+		return true
+	}
+	last := e.told.Load()
+	return now.UnixNano()-last >= int64(progressEvery) && e.told.CompareAndSwap(last, now.UnixNano())
 }
 
 // eventLine is how one kind of event is told.
@@ -87,14 +99,10 @@ func (e eventLog) storage(event storage.Event) {
 	if !ok {
 		told = eventLine{zerolog.WarnLevel, fmt.Sprintf("storage event %d", event.Kind)}
 	}
-	log := &e.log
-	if event.Kind == storage.EventLoadProgress {
-		log = &e.sampled
-	}
-	if log.GetLevel() > told.level {
+	if !e.due(event.Kind, time.Now()) || e.log.GetLevel() > told.level {
 		return
 	}
-	line := log.WithLevel(told.level)
+	line := e.log.WithLevel(told.level)
 	if event.Directory != "" {
 		line = line.Str("directory", event.Directory)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -71,6 +72,22 @@ func TestEventLines(t *testing.T) {
 			t.Errorf("group coordinator event %d has no line", kind)
 		}
 		events.groups(coordinator.Event{Kind: kind})
+	}
+	begun := time.Now()
+	for _, step := range []struct {
+		kind  storage.EventKind
+		after time.Duration
+		due   bool
+	}{
+		{storage.EventLoadStarted, 0, true},
+		{storage.EventLoadProgress, progressEvery - 1, false},
+		{storage.EventLoadProgress, progressEvery, true},
+		{storage.EventLoadProgress, progressEvery + 1, false},
+		{storage.EventLoadProgress, 2 * progressEvery, true},
+	} {
+		if got := events.due(step.kind, begun.Add(step.after)); got != step.due {
+			t.Errorf("kind %d after %v: due %v", step.kind, step.after, got)
+		}
 	}
 	for message := range told {
 		if !strings.Contains(lines.String(), message) {
