@@ -138,6 +138,9 @@ func (l *Log) assignEpochs(batches []byte) error {
 		}
 		b = b[h.size:]
 	}
+	if l.epochsPending {
+		return l.directory.failed(l.storeEpochs(l.epochs))
+	}
 	return nil
 }
 

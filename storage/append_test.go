@@ -131,8 +131,12 @@ func TestNoSpace(t *testing.T) {
 				t.Fatalf("append to a full disk: %v", err)
 			}
 		}
-		if err := l.SetLeaderEpoch(9); !errors.Is(err, ErrNoSpace) {
+		latest, _ := l.LatestEpoch()
+		if _, err := l.Append(numbered(1, 1).bytes(), AppendOptions{LeaderEpoch: latest + 1}); !errors.Is(err, ErrNoSpace) {
 			t.Fatalf("new epoch on a full disk: %v", err)
+		}
+		if now, _ := l.LatestEpoch(); now != latest {
+			t.Fatalf("latest epoch %d, want %d", now, latest)
 		}
 		full.Store(false)
 		if after := files(t, m, "/d/t-0")["00000000000000000000.log"]; !slices.Equal(before, after) {

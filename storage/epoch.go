@@ -113,14 +113,27 @@ func parseEpochs(b []byte) (epochCache, error) {
 	return cache, err
 }
 
-// storeEpochs writes the cache and puts it in force; on error the old one stays.
+// storeEpochs writes the cache and puts it in force; on error the old one stays. Its name becomes durable with the next flush, which is
+// before a recovery can pass over the records it tells of.
 func (l *Log) storeEpochs(cache epochCache) error {
-	if err := replaceFile(l.engine.fs, l.path, leaderEpochFile, cache.encode()); err != nil {
+	if err := renameOver(l.engine.fs, l.path, leaderEpochFile, cache.encode()); err != nil {
 		return fmt.Errorf("write leader epochs of %s: %w", l.tp, err)
 	}
-	l.namesDirty.Store(false) // all names of the log became durable with this one; under the mutex no other is made
+	l.namesDirty.Store(true)
+	l.setEpochs(cache)
+	l.epochsPending = false
+	return nil
+}
+
+func (l *Log) setEpochs(cache epochCache) {
 	l.state.Lock()
 	l.epochs = cache
 	l.state.Unlock()
-	return nil
+}
+
+// deferEpochs puts a cache in force that differs from the file only in epochs without records. A start drops those anyway, so the file is
+// written with the first record: else every start would wait for an fsync of every log.
+func (l *Log) deferEpochs(cache epochCache) {
+	l.setEpochs(cache)
+	l.epochsPending = true
 }

@@ -224,6 +224,9 @@ func TestGoldenBytesAreWritten(t *testing.T) {
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
+			if topic == "golden-empty" {
+				delete(want, leaderEpochFile) // an epoch without records is dropped by the next start; it is not written
+			}
 			compareFiles(t, files(t, m, "/data/"+topic+"-0"), want)
 		})
 	}

@@ -425,8 +425,11 @@ func (l *Log) discardAll() error {
 func (l *Log) trimEpochs(start, end int64) error {
 	cache, changedEnd := l.epochs.truncateEnd(end)
 	cache, changedStart := cache.truncateStart(start)
-	if !changedEnd && !changedStart {
-		return nil
+	if changedStart {
+		return l.storeEpochs(cache)
 	}
-	return l.storeEpochs(cache)
+	if changedEnd {
+		l.deferEpochs(cache)
+	}
+	return nil
 }

@@ -42,6 +42,7 @@ type Log struct {
 	config         LogConfig
 	closed         error // why it may not be used any more
 	producer       producers
+	epochsPending  bool // leader-epoch-checkpoint is to be written before the next record
 	append         appendScratch
 	dirty          bool // a flush by time is scheduled
 
@@ -263,7 +264,8 @@ func (l *Log) EpochForOffset(offset int64) (epoch int32, ok bool) {
 	return l.epochs.forOffset(offset)
 }
 
-// SetLeaderEpoch records that a leader's epoch begins at the end offset and writes the epoch cache; an older or equal epoch changes nothing.
+// SetLeaderEpoch records that a leader's epoch begins at the end offset; an older or equal epoch changes nothing. The epoch cache is written
+// with the first record of the epoch.
 func (l *Log) SetLeaderEpoch(epoch int32) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -273,7 +275,10 @@ func (l *Log) SetLeaderEpoch(epoch int32) error {
 	if n := len(l.epochs); n > 0 && l.epochs[n-1].epoch >= epoch {
 		return nil
 	}
-	return l.assignEpoch(epoch, l.end.Load())
+	if cache, changed := l.epochs.assign(epoch, l.end.Load()); changed {
+		l.deferEpochs(cache)
+	}
+	return nil
 }
 
 // assignEpoch notes the epoch of records at an offset. The mutex is held.
