@@ -52,7 +52,9 @@ type ReadResult struct {
 }
 
 // noOffsets is a ReadResult that tells nothing, as an error's is.
-var noOffsets = ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+func noOffsets() ReadResult {
+	return ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+}
 
 // Bound is the offset at which a reader with this isolation stops, −1 where
 // there is nothing to read. It takes no lock that an append holds.
@@ -80,7 +82,7 @@ func (p *Partition) bound(log *storage.Log, isolation Isolation) int64 {
 // OFFSET_OUT_OF_RANGE. At an error the offsets of the result are −1. A read at
 // the bound, as of a reader that has caught up, touches nothing but the offsets.
 func (p *Partition) Read(request *ReadRequest, result *ReadResult) error {
-	*result = noOffsets
+	*result = noOffsets()
 	current := p.role.Load()
 	if failure := current.check(request.LeaderEpoch, true); failure != nil {
 		return failure
@@ -109,7 +111,7 @@ func (p *Partition) Read(request *ReadRequest, result *ReadResult) error {
 	}
 	if !result.Diverging && request.Offset < bound {
 		if err := p.readLog(log, request, bound, result); err != nil {
-			*result = noOffsets
+			*result = noOffsets()
 			return err
 		}
 	}

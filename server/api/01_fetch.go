@@ -261,14 +261,16 @@ func (f *fetchRound) limits() {
 }
 
 // nothingRead is the result of a partition that was not read.
-var nothingRead = replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+func nothingRead() replica.ReadResult {
+	return replica.ReadResult{HighWatermark: -1, LastStableOffset: -1, LogStartOffset: -1}
+}
 
 // resolve finds the partitions. A handle is kept over the session's rounds
 // until its topic is deleted.
 func (f *fetchRound) resolve(replicaID int32) {
 	f.interesting = 0
 	for p := f.order.first; p != nil; p = p.next {
-		p.result, p.failure, p.refused = nothingRead, nil, nil
+		p.result, p.failure, p.refused = nothingRead(), nil, nil
 		if replicaID >= 0 {
 			p.handle, p.failure = nil, f.refuseReplica(p)
 			continue

@@ -70,7 +70,7 @@ func drawPartition(t *rapid.T, version int16, partition *replica.Partition) *fet
 	} else {
 		p.key.topic.name = fmt.Sprint("topic", n)
 	}
-	p.result = nothingRead
+	p.result = nothingRead()
 	if rapid.Bool().Draw(t, "error") {
 		p.failure = rapid.SampledFrom([]*kerr.Error{
 			kerr.NotLeaderForPartition, kerr.FencedLeaderEpoch, kerr.KafkaStorageError, kerr.OffsetOutOfRange, kerr.UnknownTopicID,
