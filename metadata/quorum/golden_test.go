@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ottla/metadata"
@@ -214,4 +215,62 @@ func withoutTimes(file []byte) []byte {
 		rest = after
 	}
 	return file
+}
+
+// A snapshot that Apache Kafka wrote folds into an image whose snapshot has the same records at the same versions, kind after kind. Within
+// a kind Apache Kafka has the order of its hash maps, and so within the lists of a registration.
+func TestGoldenSnapshotIsWrittenAgain(t *testing.T) {
+	files, err := filepath.Glob("testdata/golden/*/*/*-0000000001.checkpoint")
+	if err != nil || len(files) < 4 {
+		t.Fatal(files, err)
+	}
+	for _, name := range files {
+		l := newLoader(1, goldenCluster)
+		var want []string
+		var wantKinds, gotKinds []int16
+		kinds := func(list *[]int16, r metadata.Record) {
+			kind := r.APIKey()
+			if _, ok := r.(*metadata.PartitionRecord); ok {
+				kind = (*metadata.TopicRecord)(nil).APIKey() // topics and their partitions alternate
+			}
+			if n := len(*list); n == 0 || (*list)[n-1] != kind {
+				*list = append(*list, kind)
+			}
+		}
+		_, err := readSnapshot(vfs.OS{}, name, l.control, func(_ int64, r metadata.Record) error {
+			version, err := metadata.RecordVersion(r, 30)
+			if err != nil {
+				return err
+			}
+			kinds(&wantKinds, r)
+			want = append(want, sortedBytes(metadata.EncodeRecord(nil, r, version)))
+			return l.replay(r)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range l.image().Records(30) {
+			version, err := metadata.RecordVersion(r, 30)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kinds(&gotKinds, r)
+			got = append(got, sortedBytes(metadata.EncodeRecord(nil, r, version)))
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, want)
+		}
+		if !slices.Equal(gotKinds, wantKinds) {
+			t.Errorf("%s: kinds %d, want %d", name, gotKinds, wantKinds)
+		}
+	}
+}
+
+func sortedBytes(b []byte) string {
+	b = bytes.Clone(b)
+	slices.Sort(b)
+	return string(b)
 }

@@ -422,3 +422,33 @@ func committedNow(q *Quorum) int64 {
 	defer q.mu.Unlock()
 	return q.committed
 }
+
+// With kraft.version 1 the voters stand in the log from the first epoch on, and again when the endpoints are others. Open takes what
+// Inspect found before.
+func TestVotersInLog(t *testing.T) {
+	disk := testDisk(t, false)
+	options := testOptions(disk)
+	for start, c := range []struct {
+		port    uint16
+		records int64 // of the batch that opens the epoch
+	}{{9093, 3}, {9093, 1}, {9094, 3}, {9094, 1}} {
+		found, err := Inspect(disk, testDir, 1, testCluster)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := found.LogEndOffset
+		options.Found, options.Endpoints = found, []Endpoint{{"CONTROLLER", "localhost", c.port}}
+		q := open(t, options)
+		bootstrap := int64(0)
+		if start == 0 {
+			bootstrap = int64(len(FreshRecords())) + 3 // begin, min.insync.replicas, end
+		}
+		if got := q.Committed() - before - bootstrap; got != c.records {
+			t.Errorf("start %d: %d records open the epoch, want %d", start, got, c.records)
+		}
+		if port := q.voters.Voters[0].Endpoints[0].Port; port != c.port {
+			t.Errorf("start %d: port %d", start, port)
+		}
+		closeQuorum(t, q)
+	}
+}
