@@ -50,6 +50,9 @@ func addressLimits(byHost map[string]int) map[string]int {
 			addresses = []string{host}
 		}
 		for _, address := range addresses {
+			if ip := net.ParseIP(address); ip != nil {
+				address = addressText(ip)
+			}
 			limits[address] = limit
 		}
 	}

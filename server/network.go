@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,16 +145,25 @@ func (n *network) configure(conn *net.TCPConn) {
 	}
 }
 
-// addressOf is the peer's address without its port, as Java prints it.
+// addressOf is the peer's address without its port.
 func addressOf(conn *net.TCPConn) string {
-	address, ok := conn.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return "unknown"
+	if address, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return addressText(address.IP)
 	}
-	if four := address.IP.To4(); four != nil {
+	return "unknown"
+}
+
+// addressText is an address as Java prints it: IPv6 in eight groups, none left
+// away.
+func addressText(ip net.IP) string {
+	if four := ip.To4(); four != nil {
 		return four.String()
 	}
-	return address.IP.String()
+	var groups []string
+	for six := ip.To16(); len(six) >= 2; six = six[2:] {
+		groups = append(groups, strconv.FormatUint(uint64(binary.BigEndian.Uint16(six)), 16))
+	}
+	return strings.Join(groups, ":")
 }
 
 // forget takes a connection that has ended off the books.

@@ -538,3 +538,13 @@ func TestEndsProcess(t *testing.T) {
 		}
 	}
 }
+
+func TestAddressText(t *testing.T) {
+	for input, want := range map[string]string{
+		"127.0.0.1": "127.0.0.1", "::ffff:10.0.0.7": "10.0.0.7", "::1": "0:0:0:0:0:0:0:1", "fe80::a:0bcd": "fe80:0:0:0:0:0:a:bcd",
+	} {
+		if got := addressText(net.ParseIP(input)); got != want {
+			t.Errorf("%s is %s, want %s", input, got, want)
+		}
+	}
+}

@@ -178,13 +178,22 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 		ProducerIDExpiration:       s.settings.Log.ProducerIDExpiration,
 		ProducerExpirationInterval: s.settings.Log.ProducerIDExpirationCheck,
 		BrokerEpoch:                func() int64 { return s.epoch },
-		Events:                     s.events.storage,
+		Events:                     s.storageEvent,
 	})
 	if err != nil {
 		return fmt.Errorf("open log directory %s: %w", s.settings.LogDirs[0], err)
 	}
 	s.onClose("logs", s.storage.Close)
 	return s.writePIDFile()
+}
+
+// storageEvent tells of an event. The only log directory has failed: that is the
+// end, as it is for a Kafka server whose directories have all failed.
+func (s *Server) storageEvent(event storage.Event) {
+	s.events.storage(event)
+	if event.Kind == storage.EventDirectoryOffline {
+		s.fail(fmt.Errorf("log directory %s has failed: %w", event.Directory, event.Err))
+	}
 }
 
 // flushInterval is log.flush.scheduler.interval.ms for storage, for which 0 is
