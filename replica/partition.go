@@ -71,6 +71,12 @@ type AppendRequest struct {
 	// DeferFlush: the caller calls Commit before it answers, which flushes where
 	// flush.messages asks for it. Otherwise Append does.
 	DeferFlush bool
+	// TransactionVersion is that of the transaction that a marker ends.
+	TransactionVersion int16
+	// Verify refuses a transactional batch unless its transaction is open in the
+	// log or Verification is what StartVerification gave for it.
+	Verify       bool
+	Verification uint64
 }
 
 // AppendInfo tells what an append did.
@@ -214,7 +220,18 @@ func (p *Partition) append(batches []byte, request AppendRequest) (storage.Appen
 	}
 	return current.log.Append(batches, storage.AppendOptions{
 		LeaderEpoch: current.leaderEpoch, Origin: request.Origin, DeferFlush: true,
+		TransactionVersion: request.TransactionVersion, Verify: request.Verify, Verification: request.Verification,
 	})
+}
+
+// StartVerification gives the pass that a producer needs for the first batch of a
+// transaction, 0 if its transaction is open here already (see storage.Log).
+func (p *Partition) StartVerification(producerID int64, epoch int16, sequence int32, epochBump bool) (uint64, error) {
+	current := p.role.Load()
+	if failure := current.check(NoLeaderEpoch, true); failure != nil {
+		return 0, failure
+	}
+	return current.log.StartVerification(producerID, epoch, sequence, epochBump)
 }
 
 // enoughInSync refuses an append of which acks=all could not be promised.

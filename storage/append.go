@@ -160,6 +160,9 @@ func (l *Log) checkProducers(batches []byte, options AppendOptions) (duplicate p
 				return duplicate, true, nil
 			}
 		}
+		if err := l.verify(&h, options); err != nil {
+			return duplicate, false, fmt.Errorf("append to %s at offset %d: %w", l.tp, h.baseOffset, err)
+		}
 		if err := l.updateProducer(scratch, &h, batch, options); err != nil {
 			return duplicate, false, fmt.Errorf("append to %s at offset %d: %w", l.tp, h.baseOffset, err)
 		}

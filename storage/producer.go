@@ -190,11 +190,14 @@ type producers struct {
 	mapEnd       int64   // all below is contained
 	lastSnapshot int64   // the offset of the newest snapshot
 	snapshots    []int64 // on disk, rising
+
+	verifications verifications
 }
 
 func (s *producers) clear() {
 	clear(s.byID)
 	s.ongoing, s.unreplicated = nil, nil
+	s.verifications.byProducer = nil
 }
 
 // update takes an append's changes of one producer. It is called under the state lock.
@@ -210,6 +213,7 @@ func (s *producers) update(u *producerUpdate) {
 		p.push(b)
 	}
 	p.coordinatorEpoch, p.lastTimestamp, p.txnFirstOffset = u.updated.coordinatorEpoch, u.updated.lastTimestamp, u.updated.txnFirstOffset
+	s.verifications.used(u)
 }
 
 func (s *producers) begin(t transaction) {
@@ -280,6 +284,7 @@ func expired(p *producer, nowMs, expirationMs int64) bool {
 }
 
 func (s *producers) expire(nowMs, expirationMs int64) {
+	s.verifications.expire(nowMs, expirationMs)
 	for id, p := range s.byID {
 		if expired(p, nowMs, expirationMs) {
 			delete(s.byID, id)

@@ -5,9 +5,9 @@
 // the recovery point makes that one log fail to load); indexes, producer snapshots and the epoch cache are derived data that are rebuilt,
 // never trusted; a disk that failed once is not asked again (ErrDirectoryOffline), a full one is (ErrNoSpace).
 //
-// Locks: Log.mu guards one log and is the only lock held over file calls; nothing is taken under it except the leaf locks of the file
-// cache and of the failure state of its directory. fsync runs outside it. Manager.mu guards the set of logs and is never held over file
-// calls. Goroutines: a Manager owns one scheduler and its bounded workers and ends them in Close; a Log owns none.
+// Locks, in their order: a log's flusher (one fsync in flight), Log.mu (all changes of one log; held over file calls, but not over the fsync
+// of an append), the checkpoints of a directory, Manager.mu (the set of logs; never held over file calls), Log.state (what readers see) and
+// the file cache. Goroutines: a Manager owns one scheduler and its bounded workers and ends them in Close; a Log owns none.
 package storage
 
 import (
@@ -181,6 +181,10 @@ type AppendOptions struct {
 	DeferFlush bool
 	// TransactionVersion is that of the transaction an end marker ends (KIP-890); 2 demands that the marker's epoch is higher.
 	TransactionVersion int16
+	// Verify refuses a transactional batch unless its transaction is open in this log or Verification is the pass that StartVerification
+	// gave for it.
+	Verify       bool
+	Verification uint64
 }
 
 // AppendInfo tells what an append did.
