@@ -42,6 +42,11 @@ func openCrash(fsys vfs.FS, config LogConfig) (*Manager, error) {
 	return Open(context.Background(), Options{
 		FS: fsys, Directories: []string{"/d"}, Default: config, NoBackground: true, RecoveryThreads: 1,
 		Now: func() time.Time { return time.UnixMilli(5000) },
+		Events: func(e Event) {
+			if e.Kind == EventCheckpointDiscarded {
+				panic(fmt.Sprintf("a crash left a checkpoint that cannot be read: %+v", e))
+			}
+		},
 	})
 }
 

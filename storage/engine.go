@@ -147,7 +147,8 @@ func (j joined) Error() string   { return j.sentinel.Error() + ": " + j.cause.Er
 func (j joined) Unwrap() []error { return []error{j.sentinel, j.cause} }
 
 // fileCache bounds the number of open files. A handle opens its file when it is first used and may lose it whenever nobody has it
-// pinned.
+// pinned, also with bytes that are not synced: they stay in the page cache, and a write-back that fails meanwhile is told to the fsync of
+// the next one who opens the file.
 type fileCache struct {
 	fs   vfs.FS
 	max  int

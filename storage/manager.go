@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"ottla/storage/vfs"
 )
 
 // Manager owns all logs of all log directories, and what happens in the background.
@@ -151,7 +149,7 @@ func (m *Manager) Delete(tp TopicPartition) error {
 		return fmt.Errorf("delete log %s: %w", tp, err)
 	}
 	m.engine.emit(Event{Kind: EventLogDeleted, Log: tp, Directory: l.directory.path})
-	m.removeLater(path, l.config.FileDeleteDelayMs)
+	m.removeLater(path, l.Config().FileDeleteDelayMs)
 	return nil
 }
 
@@ -218,12 +216,16 @@ func (l *Log) detach(path string) error {
 
 // SetConfig puts a configuration in force for all logs of a topic.
 func (m *Manager) SetConfig(topic string, config LogConfig) {
+	var logs []*Log
 	m.mu.RLock()
-	defer m.mu.RUnlock()
 	for tp, l := range m.logs {
 		if tp.Topic == topic {
-			l.SetConfig(config)
+			logs = append(logs, l)
 		}
+	}
+	m.mu.RUnlock()
+	for _, l := range logs { // not under the lock: a log's mutex comes before it
+		l.SetConfig(config)
 	}
 }
 
@@ -514,5 +516,3 @@ func uniqueDirectories(paths []string) []string {
 	}
 	return unique
 }
-
-var _ vfs.FS = vfs.OS{}

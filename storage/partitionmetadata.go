@@ -3,7 +3,6 @@ package storage
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -33,22 +32,28 @@ func readPartitionMetadata(fsys vfs.FS, dir string) ([16]byte, error) {
 }
 
 func parsePartitionMetadata(b []byte) (id [16]byte, err error) {
-	separator := regexp.MustCompile(`:\s+`)
 	lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
 	if len(lines) < 2 {
 		return id, fmt.Errorf("%w: %d lines", errBadPartitionMetadata, len(lines))
 	}
-	version := separator.Split(lines[0], -1)
-	if n, err := strconv.Atoi(version[len(version)-1]); len(version) != 2 || version[0] != "version" || err != nil || n < 0 {
+	version, ok := metadataValue(lines[0], "version")
+	if n, err := strconv.Atoi(version); !ok || err != nil || n < 0 {
 		return id, fmt.Errorf("%w: %.40q", errBadPartitionMetadata, lines[0])
 	}
-	topic := separator.Split(lines[1], -1)
-	if len(topic) != 2 || topic[0] != "topic_id" {
+	topic, ok := metadataValue(lines[1], "topic_id")
+	if !ok {
 		return id, fmt.Errorf("%w: %.60q", errBadPartitionMetadata, lines[1])
 	}
-	parsed, err := uuid.Parse(strings.TrimSpace(topic[1]))
+	parsed, err := uuid.Parse(topic)
 	if err != nil || parsed == [16]byte{} {
-		return id, fmt.Errorf("%w: topic id %.40q", errBadPartitionMetadata, topic[1])
+		return id, fmt.Errorf("%w: topic id %.40q", errBadPartitionMetadata, topic)
 	}
 	return parsed, nil
+}
+
+// metadataValue is what follows key, a colon and whitespace.
+func metadataValue(line, key string) (string, bool) {
+	rest, ok := strings.CutPrefix(line, key+":")
+	value := strings.TrimLeft(rest, " \t\r\f\v")
+	return strings.TrimSpace(value), ok && value != rest
 }
