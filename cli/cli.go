@@ -46,6 +46,7 @@ func verbs() []verb {
 		{"version", "", "print the version", version},
 		{"topics", "[options]", "create, list, describe, alter and delete topics (kafka-topics.sh)", topics},
 		{"get-offsets", "[options]", "print offsets of partitions (kafka-get-offsets.sh)", getOffsets},
+		{"configs", "[options]", "describe and alter configurations (kafka-configs.sh)", configs},
 	}
 }
 

@@ -63,6 +63,8 @@ type client struct {
 	*kgo.Client
 	// timeout bounds a call, with all its retries.
 	timeout time.Duration
+	// direct: only the bootstrap servers are asked. It is for controllers, which tell no client about each other as brokers do.
+	direct bool
 }
 
 // seeds checks the bootstrap servers and returns them.
@@ -132,7 +134,7 @@ func (t *tool) connect(what string, p properties, more ...kgo.Opt) (*client, err
 	if err != nil {
 		return nil, failed(err)
 	}
-	return &client{inner, timeout}, nil
+	return &client{Client: inner, timeout: timeout}, nil
 }
 
 // admin is connect with the bootstrap servers, a file of properties or "", and a client id for those without one.
@@ -184,7 +186,7 @@ func (c *client) send(call string, request kmsg.Request) (kmsg.Response, error) 
 	ctx, cancel := c.context()
 	defer cancel()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		response, err := c.Request(ctx, request)
+		response, err := c.once(ctx, request)
 		if err == nil {
 			return response, nil
 		}
@@ -203,6 +205,19 @@ func (c *client) send(call string, request kmsg.Request) (kmsg.Response, error) 
 			return nil, c.late(call)
 		}
 	}
+}
+
+// once sends a request to the broker it is for, or, where only bootstrap servers are asked, to the first that answers.
+func (c *client) once(ctx context.Context, request kmsg.Request) (response kmsg.Response, err error) {
+	if !c.direct {
+		return c.Request(ctx, request)
+	}
+	for _, seed := range c.SeedBrokers() {
+		if response, err = seed.Request(ctx, request); err == nil {
+			return response, nil
+		}
+	}
+	return nil, err
 }
 
 func (c *client) late(call string) error {

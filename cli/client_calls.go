@@ -54,6 +54,18 @@ func (c *client) configs(kind kmsg.ConfigResourceType, name string, synonyms boo
 	return nil, nil
 }
 
+// groups returns the groups of all brokers, of the states and types wanted; none given: of all.
+func (c *client) groups(states, types []string) ([]kmsg.ListGroupsResponseGroup, error) {
+	request := kmsg.NewPtrListGroupsRequest()
+	request.StatesFilter, request.TypesFilter = states, types
+	answer, err := c.send("listGroups", request)
+	if err != nil {
+		return nil, err
+	}
+	response := answer.(*kmsg.ListGroupsResponse)
+	return response.Groups, answered(response.ErrorCode, nil)
+}
+
 // lacks tells whether the cluster does not know an API.
 func (c *client) lacks(key int16) bool {
 	response, err := c.send("apiVersions", kmsg.NewPtrApiVersionsRequest())

@@ -1,0 +1,228 @@
+package owntools
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ottla/compat-tests/harness"
+)
+
+const version = "4.3.1"
+
+// classes are the classes that the stock scripts run.
+var classes = map[string]string{
+	"topics":           "org.apache.kafka.tools.TopicCommand",
+	"console-producer": "org.apache.kafka.tools.ConsoleProducer",
+	"console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+	"consumer-groups":  "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+	"configs":          "kafka.admin.ConfigCommand",
+	"get-offsets":      "org.apache.kafka.tools.GetOffsetShell",
+	"storage":          "kafka.tools.StorageTool",
+	"dump-log":         "org.apache.kafka.tools.DumpLogSegments",
+}
+
+// stock is a JVM that runs stock tools.
+type stock struct {
+	input   io.WriteCloser
+	answers *bufio.Reader
+}
+
+// startStock starts the JVM; it ends with the test.
+func startStock(t *testing.T) *stock {
+	t.Helper()
+	jars := harness.Jars(t, "kafka-"+version, harness.Tools(version)...)
+	logging := harness.Jars(t, "log4j-slf4j-2.25.4", harness.Artifact{Group: "org.apache.logging.log4j", Name: "log4j-slf4j-impl", Version: "2.25.4"})
+	here := filepath.Join(harness.Root(t), "compat-tests", "own-tools")
+	process := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+		"-Dlog4j2.configurationFile="+filepath.Join(here, "testdata", "log4j2.properties"),
+		"-cp", jars+"/*:"+logging+"/*", filepath.Join(here, "Tools.java"))
+	process.Stderr = os.Stderr
+	input, err := process.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = input.Close()
+		overdue := time.AfterFunc(20*time.Second, func() { _ = process.Process.Kill() })
+		_ = process.Wait()
+		overdue.Stop()
+	})
+	return &stock{input, bufio.NewReaderSize(output, 1<<20)}
+}
+
+// run runs a tool to its end.
+func (s *stock) run(t *testing.T, class, in string, arguments []string) (harness.Result, error) {
+	t.Helper()
+	words := make([]string, 0, len(arguments)+2)
+	for _, word := range append([]string{class, in}, arguments...) {
+		words = append(words, "."+base64.StdEncoding.EncodeToString([]byte(word)))
+	}
+	if _, err := fmt.Fprintln(s.input, strings.Join(words, " ")); err != nil {
+		return harness.Result{}, err
+	}
+	line, err := s.answers.ReadString('\n')
+	if err != nil {
+		return harness.Result{}, err
+	}
+	fields := strings.Fields(line)
+	status, err := strconv.Atoi(fields[0])
+	texts := make([]string, 2)
+	for i := range texts {
+		text, bad := base64.StdEncoding.DecodeString(fields[i+1][1:])
+		if bad != nil {
+			return harness.Result{}, bad
+		}
+		texts[i] = string(text)
+	}
+	return harness.Result{Code: status, Stdout: texts[0], Stderr: texts[1]}, err
+}
+
+// place is a broker with the tools that run against it.
+type place struct {
+	side
+	name   string
+	folder string
+	run    func(t *testing.T, c *command, arguments []string) (harness.Result, error)
+}
+
+func newPlace(t *testing.T, name string, b *harness.Broker, run func(*testing.T, *command, []string) (harness.Result, error)) *place {
+	t.Helper()
+	p := &place{name: name, folder: t.TempDir(), run: run}
+	controller := fmt.Sprintf("127.0.0.1:%d", b.ControllerPort)
+	host, port, _ := strings.Cut(b.Address, ":")
+	pairs := []string{"$B", b.Address, "$C", controller, "$D", b.Data, "$F", p.folder}
+	p.replacer = strings.NewReplacer(pairs...)
+	p.restorer = strings.NewReplacer(b.Address, "$B", controller, "$C", b.Data, "$D", p.folder, "$F", host+" "+port, "$B")
+	return p
+}
+
+// places starts the brokers: Apache Kafka with the stock tools, which is the first, Apache Kafka and Ottla with ours.
+func places(t *testing.T) []*place {
+	t.Helper()
+	jvm := startStock(t)
+	binary := harness.Build(t)
+	ours := func(t *testing.T, c *command, arguments []string) (harness.Result, error) {
+		return harness.Command{Stdin: c.in}.Run(t, binary, append([]string{c.words[0]}, arguments...)...), nil
+	}
+	all := []*place{
+		newPlace(t, "the stock tool", harness.StartKafka(t, version, harness.Options{}), func(t *testing.T, c *command, arguments []string) (harness.Result, error) {
+			return jvm.run(t, classes[c.words[0]], c.in, arguments)
+		}),
+		newPlace(t, "ours on Apache Kafka", harness.StartKafka(t, version, harness.Options{}), ours),
+	}
+	if os.Getenv("OTTLA_CONTROL") == "" {
+		all = append(all, newPlace(t, "ours on Ottla", harness.StartOttla(t, harness.Options{}), ours))
+	}
+	return all
+}
+
+// TestOwnTools runs every script in every place.
+func TestOwnTools(t *testing.T) {
+	harness.Require(t, "java", "mvn")
+	scripts, all := scripts(t)
+	t.Logf("%d command lines", all)
+	everywhere, normal := places(t), newExpressions()
+	for _, path := range slices.Sorted(func(yield func(string) bool) {
+		for path := range scripts {
+			if !yield(path) {
+				return
+			}
+		}
+	}) {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			for i := range scripts[path] {
+				compare(t, everywhere, normal, &scripts[path][i])
+			}
+		})
+	}
+}
+
+// scripts reads the scripts, and holds them to what they are for: every tool, and every option of each, is in one.
+func scripts(t *testing.T) (map[string][]command, int) {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, n := map[string][]command{}, 0
+	for _, path := range paths {
+		if all[path], err = read(path); err != nil {
+			t.Fatal(err)
+		}
+		n += len(all[path])
+	}
+	return all, n
+}
+
+// compare runs a command in every place and holds the results against the first.
+func compare(t *testing.T, everywhere []*place, normal *expressions, c *command) {
+	t.Helper()
+	if classes[c.words[0]] == "" {
+		t.Fatalf("%s: no tool %s", c.place, c.words[0])
+	}
+	results, errs := make([]harness.Result, len(everywhere)), make([]error, len(everywhere))
+	var running sync.WaitGroup
+	for i, p := range everywhere {
+		running.Go(func() {
+			for name, content := range c.files {
+				if errs[i] = os.WriteFile(filepath.Join(p.folder, name), []byte(p.replacer.Replace(content)), 0o644); errs[i] != nil {
+					return
+				}
+			}
+			var arguments []string
+			for _, word := range c.words[1:] {
+				arguments = append(arguments, p.replacer.Replace(word))
+			}
+			results[i], errs[i] = p.run(t, c, arguments)
+		})
+	}
+	running.Wait()
+	var wanted harness.Result
+	for i, p := range everywhere {
+		if errs[i] != nil {
+			t.Fatalf("%s: %s: %s: %v", c.place, p.name, c.line, errs[i])
+		}
+		got := harness.Result{Code: results[i].Code, Stdout: normal.output(&p.side, results[i].Stdout)}
+		if !c.quiet {
+			got.Stderr = normal.errors(&p.side, got.Stdout, results[i].Stderr)
+		}
+		if c.sorted {
+			got.Stdout, got.Stderr = sortLines(got.Stdout), sortLines(got.Stderr)
+		}
+		if c.status >= 0 && got.Code != c.status {
+			t.Errorf("%s: %s: exit status %d of %s, want %d", c.place, c.line, got.Code, p.name, c.status)
+		}
+		if i == 0 {
+			wanted = got
+			continue
+		}
+		if got.Code != wanted.Code || !c.loose && (got.Stdout != wanted.Stdout || got.Stderr != wanted.Stderr) {
+			t.Errorf("%s: %s\n%s: status %d\n%s\n-- errors\n%s\n%s: status %d\n%s\n-- errors\n%s", c.place, c.line,
+				everywhere[0].name, wanted.Code, wanted.Stdout, wanted.Stderr, p.name, got.Code, got.Stdout, got.Stderr)
+		}
+	}
+}
+
+func sortLines(text string) string {
+	lines := strings.Split(text, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
