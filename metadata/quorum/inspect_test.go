@@ -365,6 +365,9 @@ func TestRetention(t *testing.T) {
 	if !bytes.Equal(imageBytes(t, found.Image), imageBytes(t, image)) {
 		t.Fatal("another image")
 	}
+	if left := tree(t, disk, testDir); strings.Contains(left, ".deleted") || strings.Contains(left, ".part") {
+		t.Fatal("files of no more use are left")
+	}
 }
 
 // A snapshot is due by time too, and only of an image at the end of an append.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -451,4 +452,51 @@ func TestVotersInLog(t *testing.T) {
 		}
 		closeQuorum(t, q)
 	}
+}
+
+// A full disk refuses an append that is one batch and goes on when there is space; half a transaction ends the log.
+func TestNoSpace(t *testing.T) {
+	disk := testDisk(t, true)
+	var full atomic.Bool
+	var writes atomic.Int32
+	fault := vfs.NewFault(disk, func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpWrite && strings.HasSuffix(op.Name, ".log") && writes.Add(-1) < 0 {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	options := testOptions(fault)
+	options.MaxBatchBytes = 1000
+	q := open(t, options)
+	full.Store(true)
+	if _, _, err := q.Append([]metadata.Record{topicRecord(0)}); !errors.Is(err, storage.ErrNoSpace) {
+		t.Fatalf("a full disk: %v", err)
+	}
+	full.Store(false)
+	first, last, err := q.Append([]metadata.Record{topicRecord(0)})
+	if err != nil || first != q.Image().Offset()+1 {
+		t.Fatalf("offset %d, %v", first, err)
+	}
+	if err := q.WaitCommitted(context.Background(), last); err != nil {
+		t.Fatal(err)
+	}
+	var many []metadata.Record
+	for n := range 100 {
+		many = append(many, topicRecord(n+1))
+	}
+	writes.Store(1) // one batch of several
+	full.Store(true)
+	if _, _, err := q.Append(many); !errors.Is(err, storage.ErrNoSpace) {
+		t.Fatalf("a full disk: %v", err)
+	}
+	full.Store(false)
+	if _, _, err := q.Append(many[:1]); err == nil {
+		t.Fatal("an append behind half a transaction")
+	}
+	_ = q.Close() // it fails as the log did
+	q = open(t, testOptions(disk))
+	if q.Image().TopicCount() != 1 {
+		t.Fatalf("%d topics", q.Image().TopicCount())
+	}
+	closeQuorum(t, q)
 }
