@@ -137,20 +137,24 @@ func (m *Machine) ReplayMarker(producerID int64, _ int16, commit bool) {
 	}
 }
 
-// unstable tells whether an open transaction has an offset for the partition.
-func (m *Machine) unstable(group, topic string, partition int32) bool {
-	for _, store := range m.pending {
-		if _, ok := store.get(group, topic, partition); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// hasUnstable tells whether an open transaction has offsets for the group.
-func (m *Machine) hasUnstable(group string) bool {
+// open are the offsets that open transactions have for a group; few, or none.
+func (m *Machine) open(group string) openOffsets {
+	var stores openOffsets
 	for _, store := range m.pending {
 		if store[group] != nil {
+			stores = append(stores, store)
+		}
+	}
+	return stores
+}
+
+// openOffsets are the stores of the open transactions of one group.
+type openOffsets []offsetStore
+
+// has tells whether one of the transactions has an offset for the partition.
+func (o openOffsets) has(group, topic string, partition int32) bool {
+	for _, store := range o {
+		if _, ok := store.get(group, topic, partition); ok {
 			return true
 		}
 	}

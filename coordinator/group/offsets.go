@@ -95,9 +95,13 @@ func (m *Machine) OffsetFetch(request *kmsg.OffsetFetchRequestGroup, requireStab
 	response.Group = request.Group
 	g := m.groups[request.Group]
 	known := g != nil && g.state != dead
+	var open openOffsets
+	if requireStable {
+		open = m.open(request.Group)
+	}
 	if request.Topics == nil {
 		if known {
-			response.Topics = m.allOffsets(request.Group, requireStable)
+			response.Topics = m.allOffsets(request.Group, open)
 		}
 		return &response
 	}
@@ -107,14 +111,14 @@ func (m *Machine) OffsetFetch(request *kmsg.OffsetFetchRequestGroup, requireStab
 		for _, partition := range topic.Partitions {
 			o, ok := m.offsets.get(request.Group, topic.Topic, partition)
 			other := o.topicID != [16]byte{} && topic.TopicID != [16]byte{} && o.topicID != topic.TopicID
-			answer.Partitions = append(answer.Partitions, m.fetched(request.Group, topic.Topic, partition, o, known && ok && !other, requireStable))
+			answer.Partitions = append(answer.Partitions, fetched(partition, o, known && ok && !other, open.has(request.Group, topic.Topic, partition)))
 		}
 		response.Topics = append(response.Topics, answer)
 	}
 	return &response
 }
 
-func (m *Machine) allOffsets(group string, requireStable bool) []kmsg.OffsetFetchResponseGroupTopic {
+func (m *Machine) allOffsets(group string, open openOffsets) []kmsg.OffsetFetchResponseGroupTopic {
 	var topics []kmsg.OffsetFetchResponseGroupTopic
 	m.offsets.each(group, func(topic string, partition int32, o offset) {
 		if len(topics) == 0 || topics[len(topics)-1].Topic != topic {
@@ -123,16 +127,16 @@ func (m *Machine) allOffsets(group string, requireStable bool) []kmsg.OffsetFetc
 			topics = append(topics, answer)
 		}
 		last := &topics[len(topics)-1]
-		last.Partitions = append(last.Partitions, m.fetched(group, topic, partition, o, true, requireStable))
+		last.Partitions = append(last.Partitions, fetched(partition, o, true, open.has(group, topic, partition)))
 	})
 	return topics
 }
 
-func (m *Machine) fetched(group, topic string, partition int32, o offset, ok, requireStable bool) kmsg.OffsetFetchResponseGroupTopicPartition {
+func fetched(partition int32, o offset, ok, unstable bool) kmsg.OffsetFetchResponseGroupTopicPartition {
 	answer := kmsg.NewOffsetFetchResponseGroupTopicPartition()
 	answer.Partition, answer.Offset, answer.LeaderEpoch, answer.Metadata = partition, none, none, kmsg.StringPtr("")
 	switch {
-	case requireStable && m.unstable(group, topic, partition):
+	case unstable:
 		answer.ErrorCode = kerr.UnstableOffsetCommit.Code
 	case ok:
 		answer.Offset, answer.LeaderEpoch, answer.Metadata = o.offset, o.leaderEpoch, &o.metadata
@@ -153,6 +157,7 @@ func (m *Machine) OffsetDelete(request *kmsg.OffsetDeleteRequest) (*kmsg.OffsetD
 		response.ErrorCode = kerr.NonEmptyGroup.Code
 		return response, result
 	}
+	open := m.open(request.Group)
 	for _, topic := range request.Topics {
 		answer := kmsg.NewOffsetDeleteResponseTopic()
 		answer.Topic = topic.Topic
@@ -161,7 +166,7 @@ func (m *Machine) OffsetDelete(request *kmsg.OffsetDeleteRequest) (*kmsg.OffsetD
 			deleted.Partition = p.Partition
 			if g.subscribedTo(topic.Topic) {
 				deleted.ErrorCode = kerr.GroupSubscribedToTopic.Code
-			} else if _, ok := m.offsets.get(request.Group, topic.Topic, p.Partition); ok || m.unstable(request.Group, topic.Topic, p.Partition) {
+			} else if _, ok := m.offsets.get(request.Group, topic.Topic, p.Partition); ok || open.has(request.Group, topic.Topic, p.Partition) {
 				result.Records = append(result.Records, offsetTombstone(request.Group, topic.Topic, p.Partition))
 			}
 			answer.Partitions = append(answer.Partitions, deleted)
@@ -219,9 +224,9 @@ func (m *Machine) expire() coordinator.Result {
 // expiredOffsets are the tombstones of a group's expired offsets; all: none is
 // left then, not in an open transaction either.
 func (m *Machine) expiredOffsets(g *classic) (records []coordinator.Record, all bool) {
-	open := m.hasUnstable(g.id)
+	open := m.open(g.id)
 	if m.offsets[g.id] == nil {
-		return nil, !open
+		return nil, len(open) == 0
 	}
 	since, expire := g.retentionStart()
 	if !expire {
@@ -230,13 +235,13 @@ func (m *Machine) expiredOffsets(g *classic) (records []coordinator.Record, all 
 	now := m.now().UnixMilli()
 	all = true
 	m.offsets.each(g.id, func(topic string, partition int32, o offset) {
-		if g.subscribedTo(topic) || !expiredBy(o, now, since(o), m.config.OffsetsRetention) || m.unstable(g.id, topic, partition) {
+		if g.subscribedTo(topic) || !expiredBy(o, now, since(o), m.config.OffsetsRetention) || open.has(g.id, topic, partition) {
 			all = false
 			return
 		}
 		records = append(records, offsetTombstone(g.id, topic, partition))
 	})
-	return records, all && !open
+	return records, all && len(open) == 0
 }
 
 // retentionStart tells from when on an offset's retention counts: from its
