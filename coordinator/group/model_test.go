@@ -12,8 +12,7 @@ import (
 	"ottla/coordinator"
 )
 
-// What can go wrong with groups, by the numbers of the failure classes that the
-// project keeps, and the tests that would see it:
+// What can go wrong with groups, numbered, and the tests that would see it:
 //
 //	G1   a committed offset is lost              TestModel, TestCrashAtEveryRecord, coordinator.TestLeaderFlips
 //	G2   an offset is seen before it is written  TestModel, TestCrashAtEveryRecord, coordinator.TestFailedAppendIsTakenBack, testdata/transactions.txt
