@@ -63,9 +63,9 @@ type batch struct {
 	// transaction is that of all the records; nil without one.
 	transaction *Transaction
 	records     []Record
-	bytes   int
-	undo    []func()
-	done    []func(*kerr.Error)
+	bytes       int
+	undo        []func()
+	done        []func(*kerr.Error)
 }
 
 // deferred are the answers that may leave when end is committed.
