@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type crashRun struct {
 	points  int
 	quiet   bool
 	next    int32 // sequence of the producer
+	nextTxn int32 // and of the transactional one
+	open    bool  // it has a transaction
 }
 
 var crashLog = TopicPartition{"crash", 0}
@@ -133,6 +136,7 @@ func (r *crashRun) check(where string, fsys vfs.FS) int64 {
 	}
 	r.checkRecords(where, l)
 	r.checkProducer(where, l)
+	r.checkTransactions(where, l)
 	return end
 }
 
@@ -192,22 +196,74 @@ func (r *crashRun) checkProducer(where string, l *Log) {
 	}
 }
 
+// checkTransactions holds open and aborted transactions against those of the batches that survived.
+func (r *crashRun) checkTransactions(where string, l *Log) {
+	r.t.Helper()
+	start, end := l.StartOffset(), l.EndOffset()
+	if start == end {
+		return
+	}
+	l.SetHighWatermark(end)
+	open := int64(-1)
+	var want []AbortedTransaction
+	for _, b := range r.all() {
+		if b.last >= end {
+			break
+		}
+		switch b.kind {
+		case inTransaction:
+			if open < 0 {
+				open = b.base
+			}
+		case aborts:
+			if b.base >= start {
+				want = append(want, AbortedTransaction{8, open, b.base, b.base + 1})
+			}
+			open = -1
+		case commits:
+			open = -1
+		}
+	}
+	got, err := l.AbortedTransactions(start, end)
+	if err != nil || !slices.Equal(got, want) {
+		r.t.Fatalf("%s: aborted transactions %+v, %v; want %+v", where, got, err, want)
+	}
+	stable := end
+	if open >= 0 {
+		stable = max(open, start)
+	}
+	if l.LastStableOffset() != stable {
+		r.t.Fatalf("%s: last stable offset %d, want %d", where, l.LastStableOffset(), stable)
+	}
+}
+
 func (r *crashRun) append() {
 	n := 1 + r.random.IntN(3)
 	b := numbered(len(r.history), n)
 	b.value += string(bytes.Repeat([]byte("x"), r.random.IntN(120)))
 	made := naiveBatch{base: r.log().EndOffset(), timestamps: b.timestamps, sequence: -1}
 	made.last = made.base + int64(n) - 1
-	if r.random.IntN(2) == 0 {
+	options := AppendOptions{}
+	switch k := r.random.IntN(6); {
+	case k <= 2:
 		b.producerID, b.sequence = 7, r.next
 		made.sequence = r.next
 		r.next += int32(n)
+	case k == 3:
+		b.producerID, b.sequence, b.transactional, made.kind = 8, r.nextTxn, true, inTransaction
+		r.nextTxn += int32(n)
+		r.open = true
+	case k == 4 && r.open:
+		made.kind = commits + transactionKind(r.random.IntN(2))
+		b = testBatch{producerID: 8, marker: &endMarker{aborted: made.kind == aborts}}
+		made.last, made.timestamps = made.base, nil
+		options.Origin, r.open = OriginCoordinator, false
 	}
 	placed := b
 	placed.offset = made.base
 	made.bytes = placed.bytes()
 	r.flying = &made
-	if _, err := r.log().Append(b.bytes(), AppendOptions{}); err != nil {
+	if _, err := r.log().Append(b.bytes(), options); err != nil {
 		r.t.Fatal(err)
 	}
 	r.history, r.flying = append(r.history, made), nil

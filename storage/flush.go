@@ -34,8 +34,23 @@ func (f *flusher) give() {
 	f.cond.Broadcast()
 }
 
-// RecoveryPoint is the end of what is known to be on disk.
-func (l *Log) RecoveryPoint() int64 { return l.flusher.recoveryPoint.Load() }
+// sealedSegment is a closed segment and the base offset of the one behind it. Until its indexes are synced, a recovery must look at it: an
+// aborted transaction that is missing from an index cannot be noticed later.
+type sealedSegment struct {
+	*segment
+	next int64
+}
+
+// RecoveryPoint is the end of what is known to be on disk, with all that is derived from it.
+func (l *Log) RecoveryPoint() int64 {
+	l.state.RLock()
+	defer l.state.RUnlock()
+	point := l.flusher.recoveryPoint.Load()
+	if len(l.sealed) > 0 {
+		point = min(point, l.sealed[0].next-1)
+	}
+	return point
+}
 
 // Flush returns when everything below end is on disk. Concurrent calls share one fsync.
 func (l *Log) Flush(end int64) error {
@@ -66,6 +81,16 @@ func (l *Log) Flush(end int64) error {
 	}
 }
 
+// flushSealed syncs the indexes of segments that were closed, and the records with them.
+func (l *Log) flushSealed() error {
+	l.flusher.take()
+	defer l.flusher.give()
+	if err := l.directory.failure(); err != nil {
+		return err
+	}
+	return l.flushOnce()
+}
+
 // flushOnce syncs all that is appended now. The caller holds the flusher.
 func (l *Log) flushOnce() error {
 	if l.down.Load() {
@@ -73,7 +98,7 @@ func (l *Log) flushOnce() error {
 	}
 	began := l.engine.now()
 	target := l.end.Load()
-	if target <= l.flusher.recoveryPoint.Load() {
+	if target <= l.RecoveryPoint() {
 		return nil
 	}
 	if err := l.syncRecords(); err != nil {
@@ -88,9 +113,8 @@ func (l *Log) flushOnce() error {
 
 // syncRecords syncs the segments from the recovery point on, the indexes of those that are closed, and the names of new files.
 func (l *Log) syncRecords() error {
-	segments := l.segmentList()
 	names := l.namesDirty.Swap(false)
-	err := l.syncSegments(segments)
+	err := l.syncSegments()
 	if err == nil && names {
 		err = syncDir(l.engine.fs, l.path)
 	}
@@ -103,20 +127,29 @@ func (l *Log) syncRecords() error {
 	return err
 }
 
-func (l *Log) syncSegments(segments []*segment) error {
-	first := max(floorSegment(segments, l.flusher.recoveryPoint.Load()), 0)
-	for i, s := range segments[first:] {
-		err := l.syncSegment(s)
-		if err == nil && first+i < len(segments)-1 {
-			err = l.syncIndexes(s)
-			if err == nil {
-				err = syncFile(l.engine.fs, l.snapshotPath(segments[first+i+1].base))
+func (l *Log) syncSegments() error {
+	l.state.RLock()
+	segments, sealed := l.segments, l.sealed
+	l.state.RUnlock()
+	if point := l.flusher.recoveryPoint.Load(); point < l.end.Load() {
+		for _, s := range segments[max(floorSegment(segments, point), 0):] {
+			if err := l.syncSegment(s); err != nil && !s.gone.Load() {
+				return err
 			}
+		}
+	}
+	for _, s := range sealed {
+		err := l.syncIndexes(s.segment)
+		if err == nil {
+			err = syncFile(l.engine.fs, l.snapshotPath(s.next))
 		}
 		if err != nil && !s.gone.Load() {
 			return err
 		}
 	}
+	l.state.Lock()
+	l.sealed = l.sealed[len(sealed):] // others may have been closed meanwhile
+	l.state.Unlock()
 	return nil
 }
 

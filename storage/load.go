@@ -342,6 +342,9 @@ func (l *Log) loadSegments(o loadOptions) error {
 		l.flusher.recoveryPoint.Store(end)
 	} else {
 		l.flusher.recoveryPoint.Store(min(o.recoveryPoint, end))
+		for i := max(floorSegment(l.segments, o.recoveryPoint), 0); i+1 < len(l.segments); i++ {
+			l.sealed = append(l.sealed, sealedSegment{l.segments[i], l.segments[i+1].base})
+		}
 	}
 	if err := l.trimEpochs(start, end); err != nil {
 		return err

@@ -50,7 +50,8 @@ type Log struct {
 	state    sync.RWMutex
 	segments []*segment // by base offset, never empty
 	epochs   epochCache
-	recent   *recentAppends // nil until the first append since the start
+	sealed   []sealedSegment // closed, but their indexes and snapshots are not synced
+	recent   *recentAppends  // nil until the first append since the start
 
 	active        atomic.Pointer[segment]
 	start         atomic.Int64
@@ -372,8 +373,8 @@ func (l *Log) closeFiles() error {
 		return err
 	}
 	end := l.end.Load()
-	if end > l.flusher.recoveryPoint.Load() {
-		if err := l.syncSegments(l.segmentList()); err != nil {
+	if end > l.RecoveryPoint() {
+		if err := l.syncSegments(); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,18 @@ type naiveBatch struct {
 	timestamps []int64
 	sequence   int32
 	epoch      int16
+	kind       transactionKind
 }
+
+// transactionKind is what a batch is to the one transactional producer of a test.
+type transactionKind int8
+
+const (
+	notTransactional transactionKind = iota
+	inTransaction
+	commits
+	aborts
+)
 
 // machine drives a Log and a naive log with the same operations.
 type machine struct {
@@ -168,7 +179,7 @@ func (m *machine) Roll(t *rapid.T) {
 }
 
 func (m *machine) Flush(t *rapid.T) {
-	if err := m.log.Flush(m.log.EndOffset()); err != nil || m.log.RecoveryPoint() != m.log.EndOffset() {
+	if err := m.log.flushSealed(); err != nil || m.log.RecoveryPoint() != m.log.EndOffset() {
 		t.Fatal(err)
 	}
 }

@@ -103,11 +103,12 @@ func (l *Log) roll(base int64) error {
 	l.namesDirty.Store(true)
 	l.state.Lock()
 	l.setSegments(append(l.segments, s))
+	l.sealed = append(l.sealed, sealedSegment{old, base})
 	l.state.Unlock()
 	l.emit(Event{Kind: EventSegmentRolled, Offset: base, Duration: l.engine.now().Sub(began)})
 	if l.engine.background != nil {
 		// What was written to the old segment becomes durable soon, so that a recovery has little to do. A failure was told.
-		l.engine.background(0, func() { _ = l.Flush(base) })
+		l.engine.background(0, func() { _ = l.flushSealed() })
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func (l *Log) deleteWhile(due func(s, next *segment) (bool, error), reason strin
 // several go, the start offset, so that a power cut which keeps one of them and loses a later one does not look like damage.
 func (l *Log) prepareDeletion(n int) error {
 	first := l.segments[n].base
-	if l.flusher.recoveryPoint.Load() < first {
+	if l.RecoveryPoint() < first {
 		if err := syncFile(l.engine.fs, l.snapshotPath(first)); err != nil {
 			return err
 		}

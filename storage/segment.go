@@ -313,25 +313,33 @@ func (l *Log) rebuildIndexes(s *segment, why error) (*segmentIndex, error) {
 	if x.aborted, err = l.rebuildAborted(s); err != nil {
 		return nil, err
 	}
-	if err := l.storeIndexes(s, x, false); err != nil && !isNoSpace(err) {
+	if err := l.storeIndexes(s, x, true); err != nil && !isNoSpace(err) {
 		return nil, l.directory.failed(err)
 	}
 	return x, nil
 }
 
-// storeIndexes replaces the index files of a segment that is not active.
+// storeIndexes replaces the index files of a segment that is not active. With sync, the transaction index is durable before the others are
+// touched: as long as one of those is missing or wrong, the segment is looked at again.
 func (l *Log) storeIndexes(s *segment, x *segmentIndex, sync bool) error {
-	err := writeFile(l.engine.fs, l.segmentPath(s.base, offsetIndexSuffix), appendOffsetEntries(nil, x.offsets), sync)
-	if err == nil {
-		err = writeFile(l.engine.fs, l.segmentPath(s.base, timeIndexSuffix), appendTimeEntries(nil, x.times), sync)
+	path := l.segmentPath(s.base, txnIndexSuffix)
+	if len(x.aborted) == 0 {
+		if err := removeFile(l.engine.fs, path); err != nil {
+			return err
+		}
+	} else if err := writeFile(l.engine.fs, path, appendAbortedEntries(nil, x.aborted), sync); err != nil {
+		return err
 	}
+	if sync {
+		if err := syncDir(l.engine.fs, l.path); err != nil {
+			return err
+		}
+	}
+	err := writeFile(l.engine.fs, l.segmentPath(s.base, offsetIndexSuffix), appendOffsetEntries(nil, x.offsets), sync)
 	if err != nil {
 		return err
 	}
-	if len(x.aborted) == 0 {
-		return removeFile(l.engine.fs, l.segmentPath(s.base, txnIndexSuffix))
-	}
-	return writeFile(l.engine.fs, l.segmentPath(s.base, txnIndexSuffix), appendAbortedEntries(nil, x.aborted), sync)
+	return writeFile(l.engine.fs, l.segmentPath(s.base, timeIndexSuffix), appendTimeEntries(nil, x.times), sync)
 }
 
 // indexBuilder decides which batches get entries, as an append and as a recovery does.

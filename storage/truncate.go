@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // TruncateTo cuts the log so that its end offset is at most offset. What a batch holds beyond it goes with the whole batch.
@@ -63,6 +64,7 @@ func (l *Log) truncate(offset int64) error {
 	s := l.segments[keep-1]
 	l.state.Lock()
 	l.setSegments(append([]*segment(nil), l.segments[:keep]...))
+	l.sealed = slices.DeleteFunc(slices.Clone(l.sealed), func(s sealedSegment) bool { return s.next > l.segments[keep-1].base })
 	l.recent = nil
 	l.state.Unlock()
 	for i := len(gone) - 1; i >= 0; i-- {
@@ -215,7 +217,7 @@ func (l *Log) restartAt(offset int64) error {
 	l.state.Lock()
 	defer l.state.Unlock()
 	l.setSegments([]*segment{s})
-	l.recent = nil
+	l.sealed, l.recent = nil, nil
 	l.producer.clear()
 	l.producer.mapEnd, l.producer.lastSnapshot = offset, 0
 	l.start.Store(offset)
