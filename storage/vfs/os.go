@@ -25,9 +25,12 @@ func (f osFile) Size() (int64, error) {
 
 func (f osFile) Fd() (uintptr, bool) { return f.File.Fd(), true }
 
-// Open implements FS.
+// Open implements FS. A file that may only be read is opened for that: Apache Kafka writes its snapshots so.
 func (OS) Open(name string) (File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrPermission) {
+		f, err = os.Open(name)
+	}
 	if err != nil {
 		return nil, err
 	}
