@@ -90,6 +90,15 @@ func manyTags(count int) []byte {
 	return append(binary.AppendUvarint(nil, uint64(count)), make([]byte, 2*count)...)
 }
 
+// fetchWithCluster is a Fetch 12 whose cluster id, a tagged field of five bytes,
+// is said to have another size.
+func fetchWithCluster(size byte) []byte {
+	fetch := kmsg.NewPtrFetchRequest()
+	fetch.Version = 12
+	body := fetch.AppendTo(nil)
+	return append(body[:len(body)-1], 1, 0, size, 5, 'a', 'b', 'c', 'd', 0, 0, 0)
+}
+
 // TestBadInput replays the inputs whose answer is to close the connection, or
 // to go on as if nothing were wrong, by their numbers.
 func TestBadInput(t *testing.T) {
@@ -128,6 +137,9 @@ func TestBadInput(t *testing.T) {
 		{22, "tag size -1", framed(header(3, 12, 0xff, 0xff, 1, 9, 0xff, 0xff, 0xff, 0xff, 0x0f)), true, ErrHeader},
 		{25, "varint of 6 continuation bytes", tagged(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0), true, ErrHeader},
 		{26, "varint of 5 bytes above 2^32", tagged(0x80, 0x80, 0x80, 0x80, 0x7f), true, ErrHeader},
+		{24, "known tag longer than its field", framed(header(1, 12, 0xff, 0xff, 0), fetchWithCluster(6)), true, ErrBody},
+		{24, "known tag shorter than its field", framed(header(1, 12, 0xff, 0xff, 0), fetchWithCluster(4)), true, ErrBody},
+		{19, "2^32-1 tags in the body", framed(header(3, 12, 0xff, 0xff, 0), metadataBody[:len(metadataBody)-1], []byte{0xff, 0xff, 0xff, 0xff, 0x0f}), true, ErrBody},
 		{31, "array length 2^31-1, 10 bytes behind", framed(header(3, 1, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff), make([]byte, 10)), true, nil},
 	}
 	for _, test := range closed {

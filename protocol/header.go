@@ -96,7 +96,8 @@ func skipTags(r *kbin.Reader) error {
 }
 
 // Decode decodes the body of a request. The result's bytes fields point into
-// body; its strings do not. Bytes behind the body are ignored, as in Kafka.
+// body; its strings do not. Bytes behind the body are ignored, as in Kafka. The
+// body is walked through first.
 func (h Header) Decode(body []byte) (kmsg.Request, error) {
 	request := kmsg.RequestForKey(h.API.Key)
 	if request == nil {
@@ -104,6 +105,9 @@ func (h Header) Decode(body []byte) (kmsg.Request, error) {
 	}
 	if h.UnsupportedVersion {
 		return request, nil
+	}
+	if err := h.Walk(body); err != nil {
+		return nil, err
 	}
 	request.SetVersion(h.Version)
 	if err := request.ReadFrom(body); err != nil {
