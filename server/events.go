@@ -138,26 +138,34 @@ func (e eventLog) quorum(event quorum.Event) {
 }
 
 // groupLine tells what an event of the group coordinator means to an operator.
-func groupLine(kind coordinator.EventKind) eventLine {
+func groupLine(kind coordinator.EventKind) eventLine { return coordinatorLine(kind, "group") }
+
+// coordinatorLine tells what an event of a coordinator of groups or transactions means.
+func coordinatorLine(kind coordinator.EventKind, of string) eventLine {
 	switch kind {
 	case coordinator.Loading:
-		return eventLine{zerolog.DebugLevel, "loading groups"}
+		return eventLine{zerolog.DebugLevel, "loading " + of + "s"}
 	case coordinator.Loaded:
-		return eventLine{zerolog.DebugLevel, "loaded groups"}
+		return eventLine{zerolog.DebugLevel, "loaded " + of + "s"}
 	case coordinator.LoadFailed:
-		return eventLine{zerolog.ErrorLevel, "groups cannot be loaded"}
+		return eventLine{zerolog.ErrorLevel, of + "s cannot be loaded"}
 	case coordinator.Stopped:
-		return eventLine{zerolog.DebugLevel, "unloaded groups"}
+		return eventLine{zerolog.DebugLevel, "unloaded " + of + "s"}
 	case coordinator.AppendFailed:
-		return eventLine{zerolog.ErrorLevel, "changes of groups cannot be written"}
+		return eventLine{zerolog.ErrorLevel, "changes of " + of + "s cannot be written"}
 	case coordinator.OutOfSync:
-		return eventLine{zerolog.WarnLevel, "someone else wrote to the groups' log: it is loaded again"}
+		return eventLine{zerolog.WarnLevel, "someone else wrote to the " + of + "s' log: it is loaded again"}
 	}
-	return eventLine{zerolog.WarnLevel, fmt.Sprintf("group coordinator event %d", kind)}
+	return eventLine{zerolog.WarnLevel, fmt.Sprintf("%s coordinator event %d", of, kind)}
 }
 
-func (e eventLog) groups(event coordinator.Event) {
-	told := groupLine(event.Kind)
+func (e eventLog) groups(event coordinator.Event) { e.coordinator(event, groupLine(event.Kind)) }
+
+func (e eventLog) transactions(event coordinator.Event) {
+	e.coordinator(event, coordinatorLine(event.Kind, "transaction"))
+}
+
+func (e eventLog) coordinator(event coordinator.Event, told eventLine) {
 	if e.log.GetLevel() > told.level {
 		return
 	}

@@ -22,7 +22,22 @@ type shardLog struct {
 
 // Append appends a batch of the coordinator.
 func (l *shardLog) Append(batch []byte) (int64, error) {
-	info, err := l.partition.Append(batch, replica.AppendRequest{Acks: replica.AcksAll, LeaderEpoch: l.epoch, Origin: storage.OriginCoordinator})
+	return l.append(batch, replica.AppendRequest{})
+}
+
+// AppendTransactional appends a batch of a transaction that was verified.
+func (l *shardLog) AppendTransactional(batch []byte, verification uint64) (int64, error) {
+	return l.append(batch, replica.AppendRequest{Verify: true, Verification: verification})
+}
+
+// AppendMarker appends the marker of a transaction.
+func (l *shardLog) AppendMarker(batch []byte, version int16) (int64, error) {
+	return l.append(batch, replica.AppendRequest{TransactionVersion: version})
+}
+
+func (l *shardLog) append(batch []byte, request replica.AppendRequest) (int64, error) {
+	request.Acks, request.LeaderEpoch, request.Origin = replica.AcksAll, l.epoch, storage.OriginCoordinator
+	info, err := l.partition.Append(batch, request)
 	if err != nil {
 		return 0, err
 	}

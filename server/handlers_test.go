@@ -18,7 +18,7 @@ import (
 // TestDispatch holds the dispatch table and the version table against each
 // other, and against what is to be served.
 func TestDispatch(t *testing.T) {
-	s := &Server{settings: &config.Config{}, groups: &groupShards{}}
+	s := &Server{settings: &config.Config{}, groups: &groupShards{}, transactions: &transactionShards{}}
 	handlers := s.handlers()
 	served := map[protocol.Listeners][]int16{}
 	for _, kind := range []protocol.Listeners{protocol.Broker, protocol.Controller} {
@@ -43,7 +43,7 @@ func TestDispatch(t *testing.T) {
 			t.Errorf("%d APIs are advertised, %d dispatched", len(ranges), len(on))
 		}
 	}
-	if want := []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 37, 42, 44, 47, 60, 75}; !slices.Equal(served[protocol.Broker], want) {
+	if want := []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 37, 42, 44, 47, 60, 61, 65, 66, 75}; !slices.Equal(served[protocol.Broker], want) {
 		t.Errorf("brokers serve %v, want %v", served[protocol.Broker], want)
 	}
 	if want := []int16{18, 19, 20, 32, 37, 44, 60}; !slices.Equal(served[protocol.Controller], want) {

@@ -21,6 +21,7 @@ import (
 	"ottla/protocol"
 	"ottla/protocol/record"
 	"ottla/replica"
+	"ottla/server/api"
 	"ottla/storage"
 	"ottla/storage/vfs"
 )
@@ -53,7 +54,10 @@ type Server struct {
 	controller *controller.Controller
 	replicas   *replica.Manager
 	groups     *groupShards
-	epoch      int64 // of the broker's registration
+	// producerIDs are given to idempotent producers and to transactional ids alike.
+	producerIDs  *api.ProducerIDs
+	transactions *transactionShards
+	epoch        int64 // of the broker's registration
 
 	failed chan error
 	once   sync.Once
@@ -83,7 +87,7 @@ func Start(ctx context.Context, settings *config.Config, options Options) (*Serv
 		settings: settings, options: options, log: options.Log, events: newEventLog(options.Log), failed: make(chan error, 1),
 	}
 	for _, step := range []func(context.Context) error{
-		s.bindSystemPorts, s.prepare, s.openStorage, s.openQuorum, s.startController, s.startGroups, s.register, s.listen,
+		s.bindSystemPorts, s.prepare, s.openStorage, s.openQuorum, s.startController, s.startGroups, s.startTransactions, s.register, s.listen,
 	} {
 		err := ctx.Err()
 		if err == nil {
@@ -262,6 +266,8 @@ func (s *Server) startController(context.Context) error {
 	s.replicas = replica.New(replica.Options{Storage: s.storage, NodeID: s.settings.NodeID, TopicConfig: s.topicConfig})
 	s.groups = newGroupShards(s)
 	s.controller = controller.New(options)
+	s.producerIDs = api.NewProducerIDs(s.controller.AllocateProducerIDs)
+	s.transactions = newTransactionShards(s)
 	s.onClose("controller", func(context.Context) error { s.controller.Close(); return nil })
 	image := s.controller.Subscribe(s.publish)
 	if err := s.replicas.Apply(nil, image); err != nil {
@@ -276,6 +282,7 @@ func (s *Server) publish(delta *metadata.Delta, image *metadata.Image) {
 		s.log.Error().Err(err).Msg("some partitions are offline")
 	}
 	s.groups.follow(delta)
+	s.transactions.follow(delta)
 }
 
 // startGroups starts the group coordinator. Its shards start with their
@@ -283,6 +290,14 @@ func (s *Server) publish(delta *metadata.Delta, image *metadata.Image) {
 func (s *Server) startGroups(context.Context) error {
 	s.groups.start(s.controller.Image())
 	s.onClose("group coordinator", s.groups.close)
+	return nil
+}
+
+// startTransactions starts the transaction coordinator, which ends before that of
+// the groups: its markers go there.
+func (s *Server) startTransactions(context.Context) error {
+	s.transactions.start(s.controller.Image())
+	s.onClose("transaction coordinator", s.transactions.close)
 	return nil
 }
 

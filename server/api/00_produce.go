@@ -29,6 +29,10 @@ type ProduceOptions struct {
 	Replicas *replica.Manager
 	// LeaderEndpoint is asked for the leader of a partition that is not led here.
 	LeaderEndpoint LeaderEndpoint
+	// Transactions is asked about the records of transactions.
+	Transactions Transactions
+	// Verify is transaction.partition.verification.enable; nil is true.
+	Verify func() bool
 }
 
 // Produce makes the handler of Produce (0), v3 to v13: it appends one record
@@ -42,24 +46,37 @@ type ProduceOptions struct {
 // flushes and waits. With acks 0 nothing is answered, and an error closes the
 // connection, which is all that such a producer would notice. A partition named
 // twice is answered once, and the last records are those that count. The
-// internal topics are refused to everyone. There are no transactions here: with
-// a transactional id or a transactional batch every partition gets
-// TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which producers take as fatal.
-// Every error has its code: producers answer UNKNOWN_SERVER_ERROR with duplicates.
+// internal topics are refused to everyone. Every error has its code: producers
+// answer UNKNOWN_SERVER_ERROR with duplicates.
+//
+// Records of a transaction are appended in the Reply instead, still in order among
+// themselves: before the first of them in a partition the transaction's
+// coordinator is asked whether the partition is part of it (KIP-890), and from v12
+// on it becomes so by this. A client that knows the name of no transaction may
+// write in none: TRANSACTIONAL_ID_AUTHORIZATION_FAILED.
 func Produce(options ProduceOptions) Handler {
 	handler := &producer{replicas: options.Replicas, leaderEndpoint: options.LeaderEndpoint}
+	handler.verifier = verifier{options.Transactions, options.Verify}
+	if options.Verify == nil {
+		handler.verifier.enabled = func() bool { return true }
+	}
 	return handler.handle
 }
 
 type producer struct {
 	replicas       *replica.Manager
 	leaderEndpoint LeaderEndpoint
+	verifier       verifier
 }
 
 // target is one partition to append to and its place in the answer.
 type target struct {
 	topic, partition int
 	records          []byte
+	// verify: the records are of a transaction that is checked; verification is
+	// the pass for them, 0 if the transaction is open in the partition.
+	verify       bool
+	verification uint64
 }
 
 // targetKey names a partition by the place of its topic in the answer.
@@ -79,26 +96,29 @@ func (h *producer) handle(_ context.Context, request *Request) Reply {
 	body := request.Body.(*kmsg.ProduceRequest)
 	response := &kmsg.ProduceResponse{Version: body.Version}
 	targets := h.lay(body, response)
-	failed := false
-	var pending []pendingCommit
-	if transactional(body) {
-		for _, at := range targets {
-			fail(place(response, at), kerr.TransactionalIDAuthorizationFailed)
-		}
-		failed = len(targets) > 0
-	} else {
-		pending = make([]pendingCommit, 0, len(targets))
-		for _, at := range targets {
-			partition, info, ok := h.appendTo(body, response, at, request.Listener)
-			if ok {
-				pending = append(pending, pendingCommit{at: at, partition: partition, info: info})
-			}
-			failed = failed || !ok
+	if transactional(targets) {
+		return func(ctx context.Context) (Response, error) {
+			ready := h.verify(ctx, body, response, targets, request.Listener)
+			pending := h.appendAll(body, response, ready, request.Listener)
+			return h.reply(ctx, request, body, response, pending, len(pending) < len(targets))
 		}
 	}
+	pending := h.appendAll(body, response, targets, request.Listener)
+	failed := len(pending) < len(targets)
 	return func(ctx context.Context) (Response, error) {
 		return h.reply(ctx, request, body, response, pending, failed)
 	}
+}
+
+// appendAll appends to each target and returns what was appended.
+func (h *producer) appendAll(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, targets []target, listener string) []pendingCommit {
+	pending := make([]pendingCommit, 0, len(targets))
+	for _, at := range targets {
+		if partition, info, ok := h.appendTo(body, response, at, listener); ok {
+			pending = append(pending, pendingCommit{at: at, partition: partition, info: info})
+		}
+	}
+	return pending
 }
 
 // reply waits for what was appended to be committed.
@@ -177,23 +197,6 @@ func fail(answer *kmsg.ProduceResponseTopicPartition, failure *kerr.Error) {
 	answer.ErrorCode = failure.Code
 }
 
-// transactional tells whether the request wants to be part of a transaction.
-// What is no batch is found out where it is appended.
-func transactional(body *kmsg.ProduceRequest) bool {
-	if body.TransactionID != nil {
-		return true
-	}
-	for i := range body.Topics {
-		for j := range body.Topics[i].Partitions {
-			batch, _, err := record.Next(body.Topics[i].Partitions[j].Records)
-			if err == nil && batch.IsTransactional() {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // appendTo appends to one partition and fills in its place; ok is false if it
 // holds an error.
 func (h *producer) appendTo(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, at target, listener string) (*replica.Partition, replica.AppendInfo, bool) {
@@ -220,6 +223,7 @@ func (h *producer) appendTo(body *kmsg.ProduceRequest, response *kmsg.ProduceRes
 	}
 	info, err := partition.Append(at.records, replica.AppendRequest{
 		Acks: body.Acks, LeaderEpoch: replica.NoLeaderEpoch, Origin: storage.OriginClient, DeferFlush: true,
+		Verify: at.verify, Verification: at.verification,
 	})
 	if err != nil {
 		h.refuse(response, answer, partition, err, listener)

@@ -10,10 +10,11 @@ import (
 	"ottla/metadata/controller"
 )
 
-// GroupPartitions tells where groups live.
-type GroupPartitions interface {
-	// PartitionFor is the partition of __consumer_offsets that a group lives on.
-	PartitionFor(group string) int32
+// KeyPartitions tells where a coordinator keeps what it knows of a group or a
+// transactional id.
+type KeyPartitions interface {
+	// PartitionFor is the partition, of the coordinator's topic, of a key.
+	PartitionFor(key string) int32
 }
 
 // The types of coordinators, by the number in a request.
@@ -23,32 +24,34 @@ const (
 	shareCoordinator       int8 = 2
 )
 
-const groupTopic = "__consumer_offsets"
+const (
+	groupTopic       = "__consumer_offsets"
+	transactionTopic = "__transaction_state"
+)
 
 // FindCoordinator makes the handler of FindCoordinator (10), v0 to v6: the
-// broker that coordinates a group.
+// broker that coordinates a group or a transactional id.
 //
 // v1 adds the type of coordinator and error messages, v4 asks for several keys
 // at once, v6 adds share coordinators. The first request creates
-// __consumer_offsets, and is told to come again (error 15).
+// __consumer_offsets or __transaction_state, and is told to come again (error 15).
 //
-// There is no coordinator of transactions or of share groups here. Who asks for
-// the one is refused for good, as by an authorizer, because producers then give
-// up instead of asking for ever; the other is a request that makes no sense.
-func FindCoordinator(cluster Cluster, creator TopicCreator, groups GroupPartitions) Handler {
+// There is no coordinator of share groups here: who asks for one makes no sense.
+func FindCoordinator(cluster Cluster, creator TopicCreator, groups, transactions KeyPartitions) Handler {
 	return func(_ context.Context, request *Request) Reply {
 		return func(context.Context) (Response, error) {
-			return findCoordinators(request, &finder{cluster.Image(), creator, groups, request.Listener}), nil
+			return findCoordinators(request, &finder{cluster.Image(), creator, groups, transactions, request.Listener}), nil
 		}
 	}
 }
 
 // finder finds coordinators in one image, for clients of one listener.
 type finder struct {
-	image    *metadata.Image
-	creator  TopicCreator
-	groups   GroupPartitions
-	listener string
+	image        *metadata.Image
+	creator      TopicCreator
+	groups       KeyPartitions
+	transactions KeyPartitions
+	listener     string
 }
 
 func findCoordinators(request *Request, finder *finder) *kmsg.FindCoordinatorResponse {
@@ -80,9 +83,9 @@ func (f *finder) find(coordinatorType int8, key string) (kmsg.FindCoordinatorRes
 	var failure *kerr.Error
 	switch coordinatorType {
 	case groupCoordinator:
-		failure = f.findGroup(key, &found)
+		failure = f.lookUp(groupTopic, f.groups.PartitionFor(key), &found)
 	case transactionCoordinator:
-		failure = kerr.TransactionalIDAuthorizationFailed
+		failure = f.lookUp(transactionTopic, f.transactions.PartitionFor(key), &found)
 	default:
 		failure = kerr.InvalidRequest
 	}
@@ -93,15 +96,15 @@ func (f *finder) find(coordinatorType int8, key string) (kmsg.FindCoordinatorRes
 	return found, failure
 }
 
-func (f *finder) findGroup(group string, found *kmsg.FindCoordinatorResponseCoordinator) *kerr.Error {
-	topic, ok := f.image.Topic(groupTopic)
+// lookUp finds the leader of a partition of a coordinator's topic.
+func (f *finder) lookUp(name string, partition int32, found *kmsg.FindCoordinatorResponseCoordinator) *kerr.Error {
+	topic, ok := f.image.Topic(name)
 	if !ok {
 		if f.creator != nil {
-			f.creator.CreateAutomatically([]string{groupTopic})
+			f.creator.CreateAutomatically([]string{name})
 		}
 		return kerr.CoordinatorNotAvailable
 	}
-	partition := f.groups.PartitionFor(group)
 	if !hasPartition(topic, partition) {
 		return kerr.CoordinatorNotAvailable
 	}

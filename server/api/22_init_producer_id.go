@@ -7,34 +7,68 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/coordinator/transaction"
 )
 
 // AllocateProducerIDs gives a block of producer ids that nobody else was or will
 // be given: first and the length-1 that follow.
 type AllocateProducerIDs func(ctx context.Context) (first int64, length int32, err error)
 
+// ProducerInitializer makes a client the owner of a transactional id.
+type ProducerInitializer interface {
+	// InitProducerID answers later and never blocks.
+	InitProducerID(request transaction.Init, reply func(transaction.Answer))
+}
+
 // InitProducerID makes the handler of InitProducerId (22), v0 to v5: it gives an
-// idempotent producer an id of its own, with epoch 0.
+// idempotent producer an id of its own, with epoch 0, and a transactional one the
+// id and the next epoch of its transactional id.
 //
 // v3 (KIP-360) lets a producer name the id and epoch that it has: both or
 // neither. Without a transactional id they decide nothing, since a new id is
-// given anyhow. There are no transactions here: a transactional id is answered
-// with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, upon which every producer gives up.
-//
-// The ids come from blocks. The rest of a block that is not used up is lost with
-// the process, never given out again. A lock guards the block and is not held
-// while the next one is asked for; there is one who asks at a time, and others
-// wait for him.
-func InitProducerID(allocate AllocateProducerIDs) Handler {
-	ids := &producerIDs{allocate: allocate, refilling: make(chan struct{}, 1)}
+// given anyhow. Before v4 PRODUCER_FENCED is called INVALID_PRODUCER_EPOCH.
+func InitProducerID(ids *ProducerIDs, transactions ProducerInitializer) Handler {
 	return func(_ context.Context, request *Request) Reply {
-		return func(ctx context.Context) (Response, error) {
-			return ids.answer(ctx, request.Body.(*kmsg.InitProducerIDRequest))
+		body := request.Body.(*kmsg.InitProducerIDRequest)
+		if (body.ProducerID == -1) != (body.ProducerEpoch == -1) {
+			return Answer(initialized(body, transaction.Answer{Failure: kerr.InvalidRequest, ProducerID: -1, Epoch: -1}))
 		}
+		if body.TransactionalID == nil {
+			return func(ctx context.Context) (Response, error) { return ids.answer(ctx, body) }
+		}
+		return await(func(reply func(*kmsg.InitProducerIDResponse)) {
+			transactions.InitProducerID(transaction.Init{
+				ID: *body.TransactionalID, TimeoutMillis: body.TransactionTimeoutMillis,
+				ProducerID: body.ProducerID, Epoch: body.ProducerEpoch,
+			}, func(answer transaction.Answer) { reply(initialized(body, answer)) })
+		})
 	}
 }
 
-type producerIDs struct {
+func initialized(body *kmsg.InitProducerIDRequest, answer transaction.Answer) *kmsg.InitProducerIDResponse {
+	response := body.ResponseKind().(*kmsg.InitProducerIDResponse)
+	response.ProducerID, response.ProducerEpoch = answer.ProducerID, answer.Epoch
+	response.ErrorCode = fencedCode(answer.Failure, body.Version >= 4)
+	return response
+}
+
+// fencedCode is the code of an error, for a client that may not know PRODUCER_FENCED.
+func fencedCode(failure *kerr.Error, known bool) int16 {
+	switch {
+	case failure == nil:
+		return 0
+	case failure == kerr.ProducerFenced && !known:
+		return kerr.InvalidProducerEpoch.Code
+	}
+	return failure.Code
+}
+
+// ProducerIDs gives out producer ids, each once. They come from blocks. The rest
+// of a block that is not used up is lost with the process, never given out again.
+// A lock guards the block and is not held while the next one is asked for; there
+// is one who asks at a time, and others wait for him.
+type ProducerIDs struct {
 	allocate AllocateProducerIDs
 
 	lock      sync.Mutex
@@ -44,27 +78,20 @@ type producerIDs struct {
 	refilling chan struct{}
 }
 
-func (p *producerIDs) answer(ctx context.Context, body *kmsg.InitProducerIDRequest) (Response, error) {
-	response := body.ResponseKind().(*kmsg.InitProducerIDResponse)
-	response.ProducerID, response.ProducerEpoch = -1, -1
-	switch {
-	case body.TransactionalID != nil:
-		response.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
-		return response, nil
-	case (body.ProducerID == -1) != (body.ProducerEpoch == -1):
-		response.ErrorCode = kerr.InvalidRequest.Code
-		return response, nil
-	}
-	id, err := p.give(ctx)
+// NewProducerIDs makes one that asks for its blocks when it needs them.
+func NewProducerIDs(allocate AllocateProducerIDs) *ProducerIDs {
+	return &ProducerIDs{allocate: allocate, refilling: make(chan struct{}, 1)}
+}
+
+func (p *ProducerIDs) answer(ctx context.Context, body *kmsg.InitProducerIDRequest) (Response, error) {
+	id, err := p.Next(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		response.ErrorCode = allocationFailure(err).Code
-		return response, nil
+		return initialized(body, transaction.Answer{Failure: allocationFailure(err), ProducerID: -1, Epoch: -1}), nil
 	}
-	response.ProducerID, response.ProducerEpoch = id, 0
-	return response, nil
+	return initialized(body, transaction.Answer{ProducerID: id}), nil
 }
 
 // allocationFailure is an error upon which the producer asks again.
@@ -76,8 +103,8 @@ func allocationFailure(err error) *kerr.Error {
 	return kerr.CoordinatorLoadInProgress
 }
 
-// give returns an id that was never given before.
-func (p *producerIDs) give(ctx context.Context) (int64, error) {
+// Next returns an id that was never given before. It may wait.
+func (p *ProducerIDs) Next(ctx context.Context) (int64, error) {
 	if id, ok := p.take(); ok {
 		return id, nil
 	}
@@ -101,7 +128,7 @@ func (p *producerIDs) give(ctx context.Context) (int64, error) {
 	}
 }
 
-func (p *producerIDs) take() (int64, bool) {
+func (p *ProducerIDs) take() (int64, bool) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	if p.next >= p.end {

@@ -184,7 +184,7 @@ func newGroupTalk(t *testing.T) *groupTalk {
 	cluster := fixedCluster{groupImage(t)}
 	handlers := Handlers{
 		kmsg.OffsetCommit: OffsetCommit(cluster, service), kmsg.OffsetFetch: OffsetFetch(cluster, service),
-		kmsg.FindCoordinator: FindCoordinator(cluster, nil, service),
+		kmsg.FindCoordinator: FindCoordinator(cluster, nil, service, service),
 		kmsg.JoinGroup:       JoinGroup(service), kmsg.SyncGroup: SyncGroup(service),
 		kmsg.Heartbeat: Heartbeat(service), kmsg.LeaveGroup: LeaveGroup(service),
 		kmsg.DescribeGroups: DescribeGroups(service), kmsg.ListGroups: ListGroups(service),

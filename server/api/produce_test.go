@@ -139,7 +139,7 @@ func TestProduceAllocatesByTheRequest(t *testing.T) {
 func TestProducerIDsAreGivenOnce(t *testing.T) {
 	var lock sync.Mutex
 	next, blocks, failures := int64(0), 0, 0
-	handler := InitProducerID(func(context.Context) (int64, int32, error) {
+	handler := InitProducerID(NewProducerIDs(func(context.Context) (int64, int32, error) {
 		lock.Lock()
 		defer lock.Unlock()
 		if blocks++; blocks%3 == 0 {
@@ -148,7 +148,7 @@ func TestProducerIDsAreGivenOnce(t *testing.T) {
 		}
 		next += 100
 		return next, 7, nil
-	})
+	}), nil)
 	seen := map[int64]bool{}
 	var group sync.WaitGroup
 	for range 4 {
@@ -182,10 +182,10 @@ func TestProducerIDsAreGivenOnce(t *testing.T) {
 }
 
 func TestProducerIDWaitEndsWithTheConnection(t *testing.T) {
-	handler := InitProducerID(func(ctx context.Context) (int64, int32, error) {
+	handler := InitProducerID(NewProducerIDs(func(ctx context.Context) (int64, int32, error) {
 		<-ctx.Done()
 		return 0, 0, ctx.Err()
-	})
+	}), nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := handler(ctx, &Request{Body: kmsg.NewPtrInitProducerIDRequest()})(ctx); !errors.Is(err, context.Canceled) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"ottla/coordinator/transaction"
 	"ottla/metadata"
 	"ottla/protocol/record"
 	"ottla/replica"
@@ -75,8 +76,15 @@ func newDataBroker(t *testing.T) *dataBroker {
 
 func (b *dataBroker) serve() {
 	endpoint := func(string, int32) (Endpoint, bool) { return Endpoint{Host: "localhost", Port: 9092}, true }
+	// A coordinator without partitions, as before the first transaction.
+	transactions := transaction.New(transaction.Options{Config: transaction.DefaultConfig(), Now: time.Now})
+	b.t.Cleanup(func() {
+		if err := transactions.Close(context.Background()); err != nil {
+			b.t.Error(err)
+		}
+	})
 	b.handlers = Handlers{
-		kmsg.Produce: Produce(ProduceOptions{Replicas: b.replicas, LeaderEndpoint: endpoint}),
+		kmsg.Produce: Produce(ProduceOptions{Replicas: b.replicas, LeaderEndpoint: endpoint, Transactions: transactions}),
 		kmsg.Fetch: Fetch(FetchOptions{
 			Replicas: b.replicas, LeaderEndpoint: endpoint, MaxBytes: 55 << 20, SessionSlots: 1000,
 			InterBrokerListener: "PLAINTEXT", Now: func() time.Time { return b.now() },
@@ -84,9 +92,9 @@ func (b *dataBroker) serve() {
 		kmsg.ListOffsets:          ListOffsets(b.replicas),
 		kmsg.DeleteRecords:        DeleteRecords(b.replicas),
 		kmsg.OffsetForLeaderEpoch: OffsetForLeaderEpoch(b.replicas),
-		kmsg.InitProducerID: InitProducerID(func(context.Context) (int64, int32, error) {
+		kmsg.InitProducerID: InitProducerID(NewProducerIDs(func(context.Context) (int64, int32, error) {
 			return 1000 + b.producers.Add(10), 10, nil
-		}),
+		}), transactions),
 	}
 }
 
