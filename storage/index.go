@@ -165,7 +165,7 @@ func parseTransactionIndex(b []byte, base int64) ([]AbortedTransaction, error) {
 			LastOffset:       int64(binary.BigEndian.Uint64(b[18:])),
 			LastStableOffset: int64(binary.BigEndian.Uint64(b[26:])),
 		}
-		if e.LastOffset <= last || e.FirstOffset > e.LastOffset || e.FirstOffset < 0 {
+		if e.LastOffset <= last || e.FirstOffset >= e.LastOffset || e.FirstOffset < 0 { // the marker follows the records
 			return nil, fmt.Errorf("%w: aborted transaction %d spans [%d, %d]", errCorruptIndex, len(entries), e.FirstOffset, e.LastOffset)
 		}
 		entries, last = append(entries, e), e.LastOffset

@@ -96,6 +96,9 @@ func (l *Log) roll(base int64) error {
 		}
 		l.namesDirty.Store(false)
 	}
+	if err := l.leaveSegment(old, base); err != nil {
+		return l.directory.failed(err)
+	}
 	s, err := l.createSegment(base)
 	if err != nil {
 		return l.directory.failed(err)
@@ -103,7 +106,6 @@ func (l *Log) roll(base int64) error {
 	l.namesDirty.Store(true)
 	l.state.Lock()
 	l.setSegments(append(l.segments, s))
-	l.sealed = append(l.sealed, sealedSegment{old, base})
 	l.state.Unlock()
 	l.emit(Event{Kind: EventSegmentRolled, Offset: base, Duration: l.engine.now().Sub(began)})
 	if l.engine.background != nil {
@@ -111,6 +113,27 @@ func (l *Log) roll(base int64) error {
 		l.engine.background(0, func() { _ = l.flushSealed() })
 	}
 	return nil
+}
+
+// leaveSegment sees to it that a recovery looks at a segment until its indexes are durable, from before the next one exists. The recovery
+// point is held back for it; where one is on disk already that says it need not be looked at, they are synced here and now.
+func (l *Log) leaveSegment(s *segment, next int64) error {
+	l.state.Lock()
+	flushed := l.flusher.recoveryPoint.Load() >= next
+	if n := len(l.sealed); !flushed && (n == 0 || l.sealed[n-1].segment != s) {
+		l.sealed = append(l.sealed, sealedSegment{s, next})
+	}
+	l.state.Unlock()
+	if !flushed {
+		return nil
+	}
+	if err := l.syncIndexes(s); err != nil {
+		return err
+	}
+	if err := syncFile(l.engine.fs, l.snapshotPath(next)); err != nil {
+		return err
+	}
+	return syncDir(l.engine.fs, l.path)
 }
 
 // DeleteOldSegments applies retention by time, size and start offset now, and returns the number of segments deleted. Nothing at or
