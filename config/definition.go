@@ -102,6 +102,9 @@ func Topics() *Table { return topicTable() }
 // Groups is the table of what a group may set for itself.
 func Groups() *Table { return groupTable() }
 
+// ClientMetrics is the table of what a subscription to clients' metrics may have.
+func ClientMetrics() *Table { return clientMetricsTable() }
+
 // All returns the definitions in Kafka's order. The slice must not be changed.
 func (t *Table) All() []Definition { return t.definitions }
 
@@ -117,6 +120,8 @@ var (
 	})
 	topicTable = sync.OnceValue(func() *Table { return newTable(topicRows(), topicSynonyms()) })
 	groupTable = sync.OnceValue(func() *Table { return newTable(groupRows(), groupSynonyms()) })
+
+	clientMetricsTable = sync.OnceValue(func() *Table { return newTable(clientMetricsRows(), nil) })
 )
 
 // row is a Definition as the tables write it.

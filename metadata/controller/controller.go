@@ -318,6 +318,56 @@ func (c *Controller) IncrementalAlterConfigs(ctx context.Context, request *kmsg.
 	return answered(&response, err)
 }
 
+// AlterConfigs answers an AlterConfigs request.
+func (c *Controller) AlterConfigs(ctx context.Context, request *kmsg.AlterConfigsRequest) (*kmsg.AlterConfigsResponse, error) {
+	var response *kmsg.AlterConfigsResponse
+	err := c.do(ctx, func(m *machine) (records []metadata.Record) {
+		records, response = m.alterConfigs(request)
+		return records
+	})
+	return answered(&response, err)
+}
+
+// ElectLeaders answers an ElectLeaders request.
+func (c *Controller) ElectLeaders(ctx context.Context, request *kmsg.ElectLeadersRequest) (*kmsg.ElectLeadersResponse, error) {
+	var response *kmsg.ElectLeadersResponse
+	err := c.do(ctx, func(m *machine) (records []metadata.Record) {
+		records, response = m.electLeaders(request)
+		return records
+	})
+	return answered(&response, err)
+}
+
+// AlterPartitionReassignments answers an AlterPartitionReassignments request.
+func (c *Controller) AlterPartitionReassignments(ctx context.Context, request *kmsg.AlterPartitionAssignmentsRequest) (*kmsg.AlterPartitionAssignmentsResponse, error) {
+	var response *kmsg.AlterPartitionAssignmentsResponse
+	err := c.do(ctx, func(m *machine) (records []metadata.Record) {
+		records, response = m.alterPartitionReassignments(request)
+		return records
+	})
+	return answered(&response, err)
+}
+
+// UpdateFeatures answers an UpdateFeatures request.
+func (c *Controller) UpdateFeatures(ctx context.Context, request *kmsg.UpdateFeaturesRequest) (*kmsg.UpdateFeaturesResponse, error) {
+	var response *kmsg.UpdateFeaturesResponse
+	err := c.do(ctx, func(m *machine) (records []metadata.Record) {
+		records, response = m.updateFeatures(request)
+		return records
+	})
+	return answered(&response, err)
+}
+
+// UnregisterBroker answers an UnregisterBroker request.
+func (c *Controller) UnregisterBroker(ctx context.Context, request *kmsg.UnregisterBrokerRequest) (*kmsg.UnregisterBrokerResponse, error) {
+	var response *kmsg.UnregisterBrokerResponse
+	err := c.do(ctx, func(m *machine) (records []metadata.Record) {
+		records, response = m.unregisterBroker(request)
+		return records
+	})
+	return answered(&response, err)
+}
+
 // answered looks at the response only where the operation has ended: it may
 // still run where the caller's context has.
 func answered[R any](response **R, err error) (*R, error) {

@@ -8,8 +8,15 @@ import (
 	"ottla/metadata"
 )
 
-// TopicConfigs knows the configurations of topics.
-type TopicConfigs interface {
+// Configs knows what topics, groups and brokers may have for configurations.
+type Configs interface {
+	// ParseGroup checks the configurations a group is to have; the error is a
+	// *config.InvalidError.
+	ParseGroup(group map[string]*string) error
+	// CheckDynamic tells whether this broker (perBroker), or every broker, could
+	// take up these configurations while it runs; the error is a
+	// *config.InvalidError.
+	CheckDynamic(dynamic config.Dynamic, wanted map[string]string, perBroker bool) error
 	// ParseTopic checks the configurations a topic is to have; the error is a
 	// *config.InvalidError.
 	ParseTopic(existing map[string]string, topic map[string]*string) error
@@ -23,8 +30,12 @@ type TopicConfigs interface {
 type Options struct {
 	Quorum Quorum
 	NodeID int32
-	// Configs checks and describes the configurations of topics.
-	Configs TopicConfigs
+	// Configs checks and describes configurations.
+	Configs Configs
+	// MinInSyncReplicas is min.insync.replicas of the file.
+	MinInSyncReplicas int32
+	// KRaftVersion is the level of kraft.version, which is the quorum's.
+	KRaftVersion int16
 	// NumPartitions and ReplicationFactor are taken where a client gives −1.
 	NumPartitions     int32
 	ReplicationFactor int16
@@ -59,6 +70,7 @@ func FromConfig(c *config.Config) Options {
 		NumPartitions:     c.Topics.NumPartitions,
 		ReplicationFactor: c.Topics.DefaultReplicationFactor,
 		DeleteTopics:      c.Topics.DeleteEnable,
+		MinInSyncReplicas: c.Broker.MinInsyncReplicas,
 		Internal: map[string]InternalTopic{
 			GroupMetadataTopic: {
 				Partitions:        c.Offsets.TopicPartitions,

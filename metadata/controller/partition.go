@@ -19,21 +19,45 @@ type partitionChange struct {
 	minISR     int
 	// unclean: a leader from outside ISR and ELR is better than none.
 	unclean bool
+	// preferred: the first replica is to lead, if it can.
+	preferred bool
 	// without are replicas that leave the ISR; those of lost leave the ELR too,
 	// because what they had may be gone.
 	without, lost []int32
+	// target is where the replicas are to be; nil: where they are.
+	target *assignment
 
 	isr, elr []int32
+	assignment
+}
+
+// assignment is where the replicas of a partition are, and which of them come
+// and go while it is reassigned (KIP-455). isr is nil where it stays.
+type assignment struct {
+	replicas, adding, removing, isr []int32
 }
 
 // record is the change, nil where there is none.
 func (p *partitionChange) record() *metadata.PartitionChangeRecord {
 	old, elrEnabled := p.partition, p.machine.elrEnabled()
-	p.isr = without(without(old.ISR, p.without), p.lost)
+	p.assignment = assignment{old.Replicas, old.Adding, old.Removing, nil}
+	before := old.ISR
+	if p.target != nil {
+		p.assignment = *p.target
+		if p.target.isr != nil {
+			before = p.target.isr
+		}
+	}
+	p.isr = without(without(before, p.without), p.lost)
+	p.complete()
 	p.elr = p.targetELR(elrEnabled)
 	change := metadata.NewPartitionChangeRecord()
 	change.TopicID, change.PartitionID = p.topic.ID, p.index
 	unclean := p.elect(change, elrEnabled)
+	if change.Leader == metadata.NoLeaderChange && !containsAll(p.replicas, old.Replicas) {
+		// Who is no replica any more must notice.
+		change.Leader = old.Leader
+	}
 	if unclean || !elrEnabled {
 		p.elr = nil
 	}
@@ -49,7 +73,9 @@ func (p *partitionChange) record() *metadata.PartitionChangeRecord {
 		change.Leader = old.Leader
 	}
 	p.rememberLeader(change, elrEnabled)
-	if change.ISR == nil && change.Leader == metadata.NoLeaderChange && change.EligibleLeaderReplicas == nil && change.LastKnownELR == nil {
+	p.reassign(change)
+	if change.ISR == nil && change.Leader == metadata.NoLeaderChange && change.EligibleLeaderReplicas == nil && change.LastKnownELR == nil &&
+		change.Replicas == nil && change.AddingReplicas == nil && change.RemovingReplicas == nil && change.Directories == nil {
 		return nil
 	}
 	return change
@@ -99,19 +125,22 @@ func (p *partitionChange) findLeader(elrEnabled bool) (leader int32, unclean boo
 	eligible := func(id int32) bool {
 		return (slices.Contains(p.isr, id) || len(p.isr) == 0 && slices.Contains(p.elr, id)) && p.acceptable(id)
 	}
+	if p.preferred && len(p.replicas) > 0 && eligible(p.replicas[0]) {
+		return p.replicas[0], false
+	}
 	if eligible(p.partition.Leader) {
 		return p.partition.Leader, false
 	}
-	if i := slices.IndexFunc(p.partition.Replicas, eligible); i >= 0 {
-		return p.partition.Replicas[i], false
+	if i := slices.IndexFunc(p.replicas, eligible); i >= 0 {
+		return p.replicas[i], false
 	}
 	last := p.partition.LastKnownELR
 	if elrEnabled && len(p.isr) == 0 && len(p.elr) == 0 && len(last) == 1 && p.acceptable(last[0]) {
 		return last[0], true
 	}
 	if p.unclean {
-		if i := slices.IndexFunc(p.partition.Replicas, p.acceptable); i >= 0 {
-			return p.partition.Replicas[i], true
+		if i := slices.IndexFunc(p.replicas, p.acceptable); i >= 0 {
+			return p.replicas[i], true
 		}
 	}
 	return metadata.NoLeader, false
@@ -169,20 +198,25 @@ func (m *machine) changePartitions(concerned func(*metadata.Partition) bool, fil
 			if settings == nil {
 				settings = new(m.topicConfig(topic.Name))
 			}
-			change := &partitionChange{
-				machine: m, topic: topic, partition: &topic.Partitions[i], index: int32(i),
-				minISR:  min(int(settings.MinInsyncReplicas), len(topic.Partitions[0].Replicas)),
-				unclean: settings.UncleanLeaderElection,
-			}
-			fill(change)
-			mayLead := change.acceptable
-			change.acceptable = func(id int32) bool { return mayLead(id) && m.replicaOnline(change.partition, id) }
-			if record := change.record(); record != nil {
+			if record := m.changePartition(topic, int32(i), settings, fill); record != nil {
 				records = append(records, record)
 			}
 		}
 	}
 	return records
+}
+
+// changePartition makes the change of one partition, nil where there is none.
+func (m *machine) changePartition(topic *metadata.Topic, index int32, settings *config.Topic, fill func(*partitionChange)) *metadata.PartitionChangeRecord {
+	change := &partitionChange{
+		machine: m, topic: topic, partition: &topic.Partitions[index], index: index,
+		minISR:  min(int(settings.MinInsyncReplicas), len(topic.Partitions[0].Replicas)),
+		unclean: settings.UncleanLeaderElection, acceptable: m.active,
+	}
+	fill(change)
+	mayLead := change.acceptable
+	change.acceptable = func(id int32) bool { return mayLead(id) && m.replicaOnline(change.partition, id) }
+	return change.record()
 }
 
 // replicaOnline tells whether the directory of a replica works.

@@ -48,9 +48,22 @@ func (m *machine) place(first, count, factor int) ([][]int32, error) {
 	return partitions, nil
 }
 
-// checkAssignment holds the replicas that a client gives for a partition against
-// the brokers there are. factor is how many there must be, 0 where nobody knows.
+// checkAssignment holds the replicas that a client gives for a new partition
+// against the brokers there are. factor is how many there must be, 0 where nobody
+// knows.
 func (m *machine) checkAssignment(partition int32, replicas []int32, factor int) error {
+	if err := m.checkReplicas(replicas, factor); err != nil {
+		return err
+	}
+	if len(m.activeOf(replicas)) == 0 {
+		return failure(kerr.InvalidReplicaAssignment, "All brokers specified in the manual partition assignment for partition "+
+			decimal(partition)+" are fenced or in controlled shutdown.")
+	}
+	return nil
+}
+
+// checkReplicas tells whether replicas can be those of a partition at all.
+func (m *machine) checkReplicas(replicas []int32, factor int) error {
 	const what = "The manual partition assignment includes "
 	if len(replicas) == 0 {
 		return failure(kerr.InvalidReplicaAssignment, what+"an empty replica list.")
@@ -67,10 +80,6 @@ func (m *machine) checkAssignment(partition int32, replicas []int32, factor int)
 	if factor != 0 && len(replicas) != factor {
 		return failure(kerr.InvalidReplicaAssignment, what+"a partition with "+strconv.Itoa(len(replicas))+
 			" replica(s), but this is not consistent with previous partitions, which have "+strconv.Itoa(factor)+" replica(s).")
-	}
-	if len(m.activeOf(replicas)) == 0 {
-		return failure(kerr.InvalidReplicaAssignment, "All brokers specified in the manual partition assignment for partition "+
-			decimal(partition)+" are fenced or in controlled shutdown.")
 	}
 	return nil
 }

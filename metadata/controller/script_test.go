@@ -40,6 +40,25 @@ func (fewConfigs) ParseTopic(_ map[string]string, topic map[string]*string) erro
 	return nil
 }
 
+func (fewConfigs) ParseGroup(group map[string]*string) error {
+	for _, key := range slices.Sorted(maps.Keys(group)) {
+		if key != "consumer.session.timeout.ms" {
+			return &config.InvalidError{Message: "Unknown group config name: " + key}
+		}
+	}
+	return nil
+}
+
+func (fewConfigs) CheckDynamic(_ config.Dynamic, wanted map[string]string, perBroker bool) error {
+	if _, ok := wanted["node.id"]; ok {
+		return &config.InvalidError{Message: "Cannot update these configs dynamically: [node.id]"}
+	}
+	if _, ok := wanted["cordoned.log.dirs"]; ok && !perBroker {
+		return &config.InvalidError{Message: "broker id must be specified"}
+	}
+	return nil
+}
+
 func (fewConfigs) DescribeTopic(dynamic config.Dynamic, topic map[string]string, keys []string) []config.Entry {
 	var entries []config.Entry
 	for _, known := range []struct {
@@ -75,7 +94,7 @@ func (fewConfigs) TopicConfig(dynamic config.Dynamic, topic map[string]string) c
 func testOptions(quorum Quorum) Options {
 	next := byte(100)
 	return Options{
-		Quorum: quorum, NodeID: 1, Configs: fewConfigs{}, NumPartitions: 1, ReplicationFactor: 1, DeleteTopics: true,
+		Quorum: quorum, NodeID: 1, Configs: fewConfigs{}, NumPartitions: 1, ReplicationFactor: 1, DeleteTopics: true, MinInSyncReplicas: 1,
 		NewTopicID: func() [16]byte { next++; return [16]byte{0: 1, 15: next} },
 		Internal: map[string]InternalTopic{GroupMetadataTopic: {Partitions: 2, ReplicationFactor: 3,
 			Configs: map[string]string{"cleanup.policy": "compact", "segment.bytes": "104857600", "compression.type": "producer"}}},
@@ -269,6 +288,25 @@ func (s *script) runRequest(ctx context.Context, words []string) (string, error)
 			}
 			return lines
 		})
+	case "replace":
+		request := kmsg.NewPtrAlterConfigsRequest()
+		resource := kmsg.NewAlterConfigsRequestResource()
+		resource.ResourceType, resource.ResourceName = scriptResource(names[0])
+		for _, key := range slices.Sorted(maps.Keys(flags)) {
+			c := kmsg.NewAlterConfigsRequestResourceConfig()
+			c.Name, c.Value = key, new(flags[key])
+			resource.Configs = append(resource.Configs, c)
+		}
+		request.Resources = append(request.Resources, resource)
+		response, err := s.controller.AlterConfigs(ctx, request)
+		return describeResults(response, err, func(r *kmsg.AlterConfigsResponse) (lines []string) {
+			for _, t := range r.Resources {
+				lines = append(lines, fmt.Sprintf("%s: %s", t.ResourceName, describeError(t.ErrorCode, t.ErrorMessage)))
+			}
+			return lines
+		})
+	case "elect", "reassign", "features", "unregister":
+		return s.runAdmin(ctx, words[0], flags, names)
 	case "alter":
 		response, err := s.controller.IncrementalAlterConfigs(ctx, scriptAlter(names[0], flags))
 		return describeResults(response, err, func(r *kmsg.IncrementalAlterConfigsResponse) (lines []string) {
@@ -314,7 +352,7 @@ func scriptTopic(name string, flags map[string]string) kmsg.CreateTopicsRequestT
 func scriptAlter(topic string, flags map[string]string) *kmsg.IncrementalAlterConfigsRequest {
 	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
-	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	resource.ResourceType, resource.ResourceName = scriptResource(topic)
 	for _, key := range sortedKeys(flags) {
 		value := flags[key]
 		operation := kmsg.IncrementalAlterConfigsRequestResourceConfig{Name: key, Value: &value}

@@ -170,20 +170,14 @@ func (m *machine) checkTopicConfigs(existing, configs map[string]string) error {
 	if len(configs) == 0 {
 		return nil
 	}
-	var invalid *config.InvalidError
-	if err := m.Configs.ParseTopic(existing, wanted); errors.As(err, &invalid) {
-		return failure(kerr.InvalidConfig, invalid.Message)
-	} else if err != nil {
-		return failure(kerr.InvalidConfig, err.Error())
-	}
-	return nil
+	return invalidConfig(m.Configs.ParseTopic(existing, wanted))
 }
 
 // configRecords sets the configurations of a new topic.
 func (m *machine) configRecords(topic string, configs map[string]string) []metadata.Record {
 	var records []metadata.Record
 	for _, key := range sortedKeys(configs) {
-		records = append(records, configRecord(topic, key, new(configs[key])))
+		records = append(records, configRecord(topicResource(topic), key, new(configs[key])))
 	}
 	return append(records, m.clearELR(records)...)
 }
