@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -57,11 +58,10 @@ func (s *Server) handlers() api.Handlers {
 		kmsg.CreateTopics:            api.CreateTopics(s.controller),
 		kmsg.DeleteTopics:            api.DeleteTopics(s.controller),
 		kmsg.CreatePartitions:        api.CreatePartitions(s.controller),
-		kmsg.DescribeConfigs:         api.DescribeConfigs(s.controller, s.settings, s.settings.NodeID),
-		kmsg.IncrementalAlterConfigs: api.IncrementalAlterConfigs(s.controller),
 		kmsg.DescribeCluster:         api.DescribeCluster(s.controller),
 		kmsg.DescribeTopicPartitions: api.DescribeTopicPartitions(s.controller, s.settings.Broker.MaxRequestPartitionSize),
 	}
+	maps.Copy(table, s.administration())
 	for _, l := range s.settings.Listeners {
 		served[l.Name] = advertised(servedOn(table, kindOf(l)))
 	}

@@ -43,10 +43,10 @@ func TestDispatch(t *testing.T) {
 			t.Errorf("%d APIs are advertised, %d dispatched", len(ranges), len(on))
 		}
 	}
-	if want := []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 37, 42, 44, 47, 60, 61, 65, 66, 75}; !slices.Equal(served[protocol.Broker], want) {
+	if want := []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 32, 33, 35, 37, 42, 43, 44, 45, 46, 47, 55, 57, 60, 61, 64, 65, 66, 74, 75}; !slices.Equal(served[protocol.Broker], want) {
 		t.Errorf("brokers serve %v, want %v", served[protocol.Broker], want)
 	}
-	if want := []int16{18, 19, 20, 32, 37, 44, 60}; !slices.Equal(served[protocol.Controller], want) {
+	if want := []int16{18, 19, 20, 32, 33, 37, 43, 44, 45, 46, 55, 57, 60, 64}; !slices.Equal(served[protocol.Controller], want) {
 		t.Errorf("controllers serve %v, want %v", served[protocol.Controller], want)
 	}
 }

@@ -254,7 +254,7 @@ func milliseconds(value int64) time.Duration {
 // then the coordinators, so that a shard finds its log.
 func (s *Server) startController(context.Context) error {
 	options := controller.FromConfig(s.settings)
-	options.Quorum = s.quorum
+	options.Quorum, options.KRaftVersion = s.quorum, s.home.kraftVersion
 	options.Failed = func(err error) { s.fail(fmt.Errorf("metadata log: %w", err)) }
 	options.Created = func(topic string, err error) {
 		if err != nil {

@@ -148,6 +148,16 @@ func (q *Quorum) Image() *metadata.Image { return q.image }
 // Epoch is the leader epoch of this process.
 func (q *Quorum) Epoch() int32 { return q.epoch }
 
+// Voters are the voters that the log itself names, nil where they are those of the configuration (kraft.version 0). It must not be changed.
+func (q *Quorum) Voters() *metadata.VotersRecord { return q.voters }
+
+// EndOffset is the end (exclusive) of what was appended, committed or not.
+func (q *Quorum) EndOffset() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.end
+}
+
 // Append writes records as one atomic unit. It returns the offset of the first record, and the offset at which the unit ends: an image that
 // has these records is at last. The offset of a record is first plus its index. It does not wait for the disk: the records are committed
 // once Committed is above last. The order of calls is the order in the log. After an error other than storage.ErrNoSpace the log takes no

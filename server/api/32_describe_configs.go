@@ -18,6 +18,7 @@ type Configs interface {
 	DescribeBrokerDefaults(dynamic config.Dynamic, keys []string) []config.Entry
 	DescribeTopic(dynamic config.Dynamic, topic map[string]string, keys []string) []config.Entry
 	DescribeGroup(dynamic config.Dynamic, group map[string]string, keys []string) []config.Entry
+	DescribeClientMetrics(given map[string]string, keys []string) []config.Entry
 }
 
 // DescribeConfigs makes the handler of DescribeConfigs (32), v1 to v4: the
@@ -126,7 +127,8 @@ func (d *describer) entries(asked *kmsg.DescribeConfigsRequestResource) ([]confi
 		if name == "" {
 			return nil, invalidRequest("Client metrics subscription name must not be empty")
 		}
-		return nil, nil
+		given := d.image.Config(metadata.ConfigResource{Type: metadata.ResourceClientMetrics, Name: name})
+		return d.configs.DescribeClientMetrics(given, keys), nil
 	}
 }
 
