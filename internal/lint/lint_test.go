@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -256,7 +257,7 @@ func TestNoMutableState(t *testing.T) {
 				t.Errorf("%s: an init function", s.name)
 			}
 			group, ok := declaration.(*ast.GenDecl)
-			if !ok || group.Tok != token.VAR {
+			if !ok || group.Tok != token.VAR || embeds(group) {
 				continue
 			}
 			for _, spec := range group.Specs {
@@ -274,6 +275,13 @@ func TestNoMutableState(t *testing.T) {
 			}
 		}
 	}
+}
+
+// embeds tells whether a variable is a file of the project.
+func embeds(group *ast.GenDecl) bool {
+	return group.Doc != nil && slices.ContainsFunc(group.Doc.List, func(line *ast.Comment) bool {
+		return strings.HasPrefix(line.Text, "//go:embed ")
+	})
 }
 
 // TestPackageComments demands one in every package that has code.
