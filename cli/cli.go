@@ -47,6 +47,8 @@ func verbs() []verb {
 		{"topics", "[options]", "create, list, describe, alter and delete topics (kafka-topics.sh)", topics},
 		{"get-offsets", "[options]", "print offsets of partitions (kafka-get-offsets.sh)", getOffsets},
 		{"configs", "[options]", "describe and alter configurations (kafka-configs.sh)", configs},
+		{"console-producer", "[options]", "send lines as records (kafka-console-producer.sh)", consoleProducer},
+		{"console-consumer", "[options]", "print records (kafka-console-consumer.sh)", consoleConsumer},
 	}
 }
 

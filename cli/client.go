@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,6 +68,29 @@ type client struct {
 	direct bool
 }
 
+// validate looks at values that have to be one of some.
+func (p properties) validate() error {
+	for _, rule := range []struct {
+		key, note, list string
+		fold            bool
+	}{
+		{"security.protocol", " (case insensitive)", "SASL_SSL, PLAINTEXT, SSL, SASL_PLAINTEXT", true},
+		{"acks", "", "all, -1, 0, 1", false},
+		{"compression.type", "", "none, gzip, snappy, lz4, zstd", false},
+		{"isolation.level", "", "read_committed, read_uncommitted", false},
+		{"group.protocol", " (case insensitive)", "CLASSIC, CONSUMER", true},
+	} {
+		value, set := p[rule.key]
+		known := slices.ContainsFunc(strings.Split(rule.list, ", "), func(one string) bool {
+			return one == value || rule.fold && strings.EqualFold(one, value)
+		})
+		if set && !known {
+			return invalidProperty(rule.key, value, "String must be one of"+rule.note+": "+rule.list)
+		}
+	}
+	return nil
+}
+
 // seeds checks the bootstrap servers and returns them.
 func (p properties) seeds() ([]string, error) {
 	var hosts []string
@@ -108,6 +132,9 @@ func (t *tool) connect(what string, p properties, more ...kgo.Opt) (*client, err
 	failed := func(cause error) error {
 		t.logLine("ERROR", "ottla", described(cause))
 		return &exception{"org.apache.kafka.common.KafkaException", what}
+	}
+	if err := p.validate(); err != nil {
+		return nil, err
 	}
 	hosts, err := p.seeds()
 	if err != nil {
@@ -239,4 +266,13 @@ func unreachable(err error) bool {
 	var address *net.DNSError
 	var first *kgo.ErrFirstReadEOF
 	return errors.As(err, &operation) || errors.As(err, &address) || errors.As(err, &first) || kgo.IsRetryableBrokerErr(err)
+}
+
+// passing tells errors of a consumer that may go by themselves.
+func passing(err error) bool {
+	var answer *kerr.Error
+	if errors.As(err, &answer) {
+		return kerr.IsRetriable(answer)
+	}
+	return unreachable(err)
 }

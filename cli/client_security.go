@@ -27,8 +27,6 @@ func (p properties) security() ([]kgo.Opt, error) {
 			return nil, err
 		}
 		options = append(options, kgo.DialTLSConfig(settings))
-	default:
-		return nil, invalidProperty("security.protocol", p["security.protocol"], "String must be one of (case insensitive): SASL_SSL, PLAINTEXT, SSL, SASL_PLAINTEXT")
 	}
 	if strings.HasPrefix(protocol, "SASL_") {
 		mechanism, err := p.sasl()

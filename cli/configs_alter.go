@@ -292,16 +292,27 @@ func (t *configsTool) quotas() ([]kmsg.DescribeClientQuotasResponseEntry, error)
 }
 
 // javaDouble is a number as Java prints it.
-func javaDouble(value float64) string {
+func javaDouble(value float64) string { return javaDecimal(value, 64) }
+
+// javaDecimal is a float (32 bits) or a double (64) as Java prints it.
+func javaDecimal(value float64, bits int) string {
+	switch {
+	case math.IsNaN(value):
+		return "NaN"
+	case math.IsInf(value, 1):
+		return "Infinity"
+	case math.IsInf(value, -1):
+		return "-Infinity"
+	}
 	size := math.Abs(value)
 	if size == 0 || size >= 1e-3 && size < 1e7 {
-		text := strconv.FormatFloat(value, 'f', -1, 64)
+		text := strconv.FormatFloat(value, 'f', -1, bits)
 		if !strings.Contains(text, ".") {
 			text += ".0"
 		}
 		return text
 	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(value, 'E', -1, 64), "E")
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(value, 'E', -1, bits), "E")
 	if !strings.Contains(mantissa, ".") {
 		mantissa += ".0"
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"ottla/cli/flags"
 )
 
 // exception is a failure with the name that Apache Kafka's tools print for it.
@@ -107,6 +109,10 @@ func described(err error) string {
 	var e *exception
 	if errors.As(err, &e) {
 		return e.String()
+	}
+	var refused *flags.Error
+	if errors.As(err, &refused) {
+		return "joptsimple." + refused.Kind + ": " + refused.Message
 	}
 	return err.Error()
 }

@@ -264,10 +264,10 @@ func (t *topicsTool) assignment() ([][]int32, error) {
 			brokers = append(brokers, int32(broker))
 		}
 		if twice != nil {
-			return nil, &exception{"org.apache.kafka.server.common.AdminCommandFailedException", "Partition replica lists may not contain duplicate entries: " + strings.Join(twice, ",")}
+			return nil, &exception{"org.apache.kafka.tools.AdminCommandFailedException", "Partition replica lists may not contain duplicate entries: " + strings.Join(twice, ",")}
 		}
 		if i > 0 && len(brokers) != len(assignment[0]) {
-			return nil, &exception{"org.apache.kafka.server.common.AdminOperationException", fmt.Sprintf("Partition %d has different replication factor: [%s]", i, joinNumbers(brokers, ", "))}
+			return nil, &exception{"org.apache.kafka.tools.AdminOperationException", fmt.Sprintf("Partition %d has different replication factor: [%s]", i, joinNumbers(brokers, ", "))}
 		}
 		assignment = append(assignment, brokers)
 	}
