@@ -304,9 +304,38 @@ func (r *crashRun) step() {
 		}
 		r.acked = l.EndOffset()
 		r.reopen()
+	case n == 6 && len(r.history) > 8:
+		r.truncate()
 	default:
 		r.append()
 	}
+}
+
+// truncate cuts a few batches off, as a follower does; what was acknowledged of them is not any more.
+func (r *crashRun) truncate() {
+	cut := r.history[len(r.history)-1-r.random.IntN(6)].base
+	r.acked = min(r.acked, cut)
+	if err := r.log().TruncateTo(cut); err != nil {
+		r.t.Fatal(err)
+	}
+	kept := r.history[:0:0]
+	r.next, r.nextTxn, r.open = 0, 0, false
+	for _, b := range r.history {
+		if b.last >= cut {
+			break
+		}
+		kept = append(kept, b)
+		switch {
+		case b.sequence >= 0:
+			r.next = b.sequence + int32(b.last-b.base) + 1
+		case b.kind == inTransaction:
+			r.nextTxn += int32(b.last-b.base) + 1
+			r.open = true
+		case b.kind != notTransactional:
+			r.open = false
+		}
+	}
+	r.history, r.start = kept, min(r.start, r.log().EndOffset())
 }
 
 func TestCrashAtEveryPoint(t *testing.T) {

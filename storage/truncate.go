@@ -190,7 +190,7 @@ func (l *Log) scanTail(s *segment, x *segmentIndex, size int64) (tail, error) {
 
 // restartAt deletes all segments and begins an empty one at offset.
 func (l *Log) restartAt(offset int64) error {
-	if err := l.lowerRecoveryPoint(offset); err != nil {
+	if err := l.lowerRecoveryPoint(min(offset, l.start.Load())); err != nil { // for a while there is no segment at all
 		return err
 	}
 	gone := l.segments
