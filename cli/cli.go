@@ -49,6 +49,7 @@ func verbs() []verb {
 		{"configs", "[options]", "describe and alter configurations (kafka-configs.sh)", configs},
 		{"console-producer", "[options]", "send lines as records (kafka-console-producer.sh)", consoleProducer},
 		{"console-consumer", "[options]", "print records (kafka-console-consumer.sh)", consoleConsumer},
+		{"consumer-groups", "[options]", "list, describe and delete consumer groups, reset their offsets (kafka-consumer-groups.sh)", consumerGroups},
 	}
 }
 
