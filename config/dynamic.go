@@ -57,7 +57,12 @@ func togetherMessage(err error) string {
 	if !ok {
 		return err.Error()
 	}
-	if strings.HasPrefix(e.Key, "group.") || strings.HasPrefix(e.Message, "conflict topic config") {
+	for _, own := range []string{"conflict topic config", "Error parsing", "For input string"} {
+		if strings.HasPrefix(e.Message, own) {
+			return e.Message
+		}
+	}
+	if strings.HasPrefix(e.Key, "group.") {
 		return e.Message
 	}
 	return "requirement failed: " + e.Message

@@ -111,7 +111,7 @@ func (c *Config) brokerEntry(dynamic Dynamic, key string, all bool) Entry {
 	if d != nil {
 		e.Type, e.Sensitive = d.Type, d.Sensitive()
 	}
-	e.ReadOnly = !known || d.Mode == ReadOnly || d.Mode == DynamicOnly
+	e.ReadOnly = !known || d.Mode == ReadOnly
 	e.Synonyms = c.brokerSynonyms(dynamic, key, brokerSynonyms(key), e.Sensitive)
 	if !all {
 		e.Synonyms = slices.DeleteFunc(e.Synonyms, func(s Synonym) bool { return s.Source != SourceDynamicDefaultBroker })

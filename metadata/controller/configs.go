@@ -232,8 +232,8 @@ func (m *machine) newValue(resource metadata.ConfigResource, operation operation
 	default:
 		return nil, plain(kerr.UnknownServerError) // as Kafka, which has no answer to it
 	}
-	definition, known := tableOf(resource.Type).Lookup(operation.key)
-	if !known || definition.Type != config.TypeList {
+	definition := listOf(resource.Type, operation.key)
+	if definition == nil {
 		return nil, failure(kerr.InvalidConfig, "Can't "+operation.op.String()+" to key "+operation.key+" because its type is not LIST.")
 	}
 	return new(changedList(operation, definition, existing)), nil
@@ -259,17 +259,20 @@ func changedList(operation operationOn, definition *config.Definition, existing 
 	return strings.Join(values, ",")
 }
 
-// tableOf is the table of what a type of resource can have.
-func tableOf(kind int8) *config.Table {
+// listOf is the definition of a key whose value is a list that can be changed in
+// parts, nil for others. Kafka changes those of topics and brokers alone.
+func listOf(kind int8, key string) *config.Definition {
+	table := config.Topics()
 	switch kind {
 	case metadata.ResourceBroker:
-		return config.Brokers()
-	case metadata.ResourceGroup:
-		return config.Groups()
-	case metadata.ResourceClientMetrics:
-		return config.ClientMetrics()
+		table = config.Brokers()
+	case metadata.ResourceGroup, metadata.ResourceClientMetrics:
+		return nil
 	}
-	return config.Topics()
+	if definition, known := table.Lookup(key); known && definition.Type == config.TypeList {
+		return definition
+	}
+	return nil
 }
 
 // splitAsJava splits at commas and leaves out what is empty at the end, except

@@ -35,7 +35,11 @@ func (m *machine) updateFeatures(request *kmsg.UpdateFeaturesRequest) ([]metadat
 	response := request.ResponseKind().(*kmsg.UpdateFeaturesResponse)
 	updates := make(map[string]featureUpdate, len(request.FeatureUpdates))
 	for _, asked := range request.FeatureUpdates {
-		updates[asked.Feature] = featureUpdate{asked.MaxVersionLevel, asked.UpgradeType}
+		kind := asked.UpgradeType
+		if request.Version == 0 {
+			kind = upgradeOnly // what v0 says of downgrades counts for nothing
+		}
+		updates[asked.Feature] = featureUpdate{asked.MaxVersionLevel, kind}
 	}
 	var records []metadata.Record
 	for _, name := range slices.Sorted(maps.Keys(updates)) {

@@ -123,7 +123,7 @@ func (m *machine) alterReassignment(name string, asked *kmsg.AlterPartitionAssig
 func (m *machine) targetAssignment(p *metadata.Partition, asked *kmsg.AlterPartitionAssignmentsRequestTopicPartition, otherCount bool) (target *assignment, unclean bool, err error) {
 	if asked.Replicas == nil {
 		if !reassigning(p) {
-			return nil, false, defaulted(kerr.NoReassignmentInProgress)
+			return nil, false, plain(kerr.NoReassignmentInProgress)
 		}
 		target = &assignment{replicas: without(p.Replicas, p.Adding), isr: without(p.ISR, p.Adding)}
 		if len(target.isr) > 0 {
