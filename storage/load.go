@@ -194,11 +194,13 @@ func (l *Log) loadNames(names []string) error {
 	for _, s := range segments {
 		delete(orphans, s.base)
 	}
-	for _, names := range orphans {
-		for _, name := range names {
-			if err := removeFile(l.engine.fs, l.path+"/"+name); err != nil {
-				return err
-			}
+	for _, name := range names { // in their order, so that a trace of a start can be repeated
+		offset, ok := fileOffset(name)
+		if !ok || !slices.Contains(orphans[offset], name) {
+			continue
+		}
+		if err := removeFile(l.engine.fs, l.path+"/"+name); err != nil {
+			return err
 		}
 	}
 	l.setSegments(segments)

@@ -77,7 +77,13 @@ func (m *Manager) Logs() []*Log {
 
 // Create makes a log in the directory with the fewest. ErrExists (with the log) if it is there.
 func (m *Manager) Create(tp TopicPartition, topicID [16]byte, config LogConfig) (*Log, error) {
-	d, l, err := m.reserve(tp)
+	return m.CreateIn(tp, topicID, config, [16]byte{}, nil)
+}
+
+// CreateIn makes a log in the directory with that directory.id; zero: in the one with the fewest, of those that cordoned (nil: none) does
+// not keep new logs out of, unless it does so of all. ErrDirectoryOffline if no such directory is in use.
+func (m *Manager) CreateIn(tp TopicPartition, topicID [16]byte, config LogConfig, id [16]byte, cordoned func(directory string) bool) (*Log, error) {
+	d, l, err := m.reserve(tp, id, cordoned)
 	if err != nil {
 		return l, err
 	}
@@ -95,7 +101,7 @@ func (m *Manager) Create(tp TopicPartition, topicID [16]byte, config LogConfig) 
 }
 
 // reserve chooses the directory for a log and keeps others from making it too.
-func (m *Manager) reserve(tp TopicPartition) (*logDirectory, *Log, error) {
+func (m *Manager) reserve(tp TopicPartition, id [16]byte, cordoned func(directory string) bool) (*logDirectory, *Log, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -110,11 +116,9 @@ func (m *Manager) reserve(tp TopicPartition) (*logDirectory, *Log, error) {
 	if err := m.failed[tp]; err != nil {
 		return nil, nil, fmt.Errorf("create log %s: %w", tp, err)
 	}
-	var best *logDirectory
-	for _, d := range m.directories {
-		if d.failure() == nil && (best == nil || d.counts < best.counts) {
-			best = d
-		}
+	best := m.choose(id, cordoned)
+	if best == nil && id == [16]byte{} {
+		best = m.choose(id, nil)
 	}
 	if best == nil {
 		return nil, nil, fmt.Errorf("create log %s: %w", tp, ErrDirectoryOffline)
@@ -122,6 +126,20 @@ func (m *Manager) reserve(tp TopicPartition) (*logDirectory, *Log, error) {
 	best.counts++
 	m.creating[tp] = true
 	return best, nil, nil
+}
+
+// choose finds the directory for a new log, nil if there is none; mu is held.
+func (m *Manager) choose(id [16]byte, cordoned func(directory string) bool) *logDirectory {
+	var best *logDirectory
+	for _, d := range m.directories {
+		if d.failure() != nil || id != [16]byte{} && d.id != id || cordoned != nil && cordoned(d.path) {
+			continue
+		}
+		if best == nil || d.counts < best.counts {
+			best = d
+		}
+	}
+	return best
 }
 
 func (m *Manager) create(d *logDirectory, tp TopicPartition, topicID [16]byte, config LogConfig) (*Log, error) {

@@ -92,7 +92,7 @@ func (l *Log) Read(offset int64, maxBytes int, minOneMessage bool, end int64) (R
 			return Region{}, fmt.Errorf("%w: %d, %s has [%d, %d)", ErrOffsetOutOfRange, offset, l.tp, v.start, v.end)
 		}
 		region, err := l.readView(&v, offset, maxBytes, minOneMessage, min(end, v.end))
-		if err != nil && attempt < 3 && (l.changedSince(&v) || l.down.Load()) {
+		if err != nil && attempt < 10 && (l.changedSince(&v) || l.down.Load()) {
 			continue // a segment was deleted under us
 		}
 		if err != nil {
