@@ -24,6 +24,9 @@ func (c *client) topics() ([]kmsg.MetadataResponseTopic, error) {
 
 // brokers returns the ids of the brokers that are there.
 func (c *client) brokers() ([]int32, error) {
+	if c.direct {
+		return c.controllers()
+	}
 	request := kmsg.NewPtrMetadataRequest()
 	request.Topics = []kmsg.MetadataRequestTopic{}
 	response, err := c.send("listNodes", request)
@@ -35,6 +38,22 @@ func (c *client) brokers() ([]int32, error) {
 		ids = append(ids, broker.NodeID)
 	}
 	return ids, nil
+}
+
+// controllers returns the ids of the controllers, asked for where only they are known.
+func (c *client) controllers() ([]int32, error) {
+	request := kmsg.NewPtrDescribeClusterRequest()
+	request.EndpointType = 2
+	answer, err := c.send("listNodes", request)
+	if err != nil {
+		return nil, err
+	}
+	response := answer.(*kmsg.DescribeClusterResponse)
+	var ids []int32
+	for _, node := range response.Brokers {
+		ids = append(ids, node.NodeID)
+	}
+	return ids, answered(response.ErrorCode, response.ErrorMessage)
 }
 
 // configs returns the configurations of one resource, in the order of the answer.

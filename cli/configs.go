@@ -65,7 +65,7 @@ func configs(environment Environment, arguments []string) int {
 // saysEnough tells the exceptions whose message the stock tool prints alone.
 func saysEnough(class string) bool {
 	switch class[strings.LastIndexByte(class, '.')+1:] {
-	case "IllegalArgumentException", "InvalidConfigurationException", "UnsupportedVersionException":
+	case "IllegalArgumentException", "InvalidConfigurationException", "InvalidTopicException", "UnsupportedVersionException":
 		return true
 	}
 	return false

@@ -192,7 +192,7 @@ func (t *getOffsetsTool) rules() ([]partitionRule, error) {
 	for _, text := range strings.Split(strings.TrimRight(t.set.Text(t.topicPartitions), ","), ",") {
 		found := expression.FindStringSubmatch(text)
 		if found == nil {
-			return nil, errors.New("org.apache.kafka.server.util.TerseException: Invalid rule specification: " + text)
+			return nil, errors.New("org.apache.kafka.tools.TerseException: Invalid rule specification: " + text)
 		}
 		rule, err := parseRule(found)
 		if err != nil {

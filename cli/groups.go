@@ -85,24 +85,30 @@ func (t *groupsTool) run() error {
 	if t.set.Has(t.validateRegex) {
 		return t.runValidateRegex()
 	}
+	return t.act()
+}
+
+// start connects the tool.
+func (t *groupsTool) start() error {
+	var err error
 	if t.client, err = t.admin(t.set.Text(t.bootstrap), t.set.Text(t.commandConfig), "adminclient-1"); err != nil {
 		return err
 	}
-	defer t.client.Close()
 	t.offsetAdmin = kadm.NewClient(t.client.Client)
 	if ms := t.set.Number(t.timeout); ms > 0 {
 		t.client.timeout = min(t.client.timeout, properties{"timeout": fmt.Sprint(ms)}.milliseconds("timeout", t.client.timeout))
 	}
-	if err := t.set.Err(); err != nil {
-		return err
-	}
-	return t.act()
+	return t.set.Err()
 }
 
 // act does what is asked for. The stock tool says most failures on its output and ends with status 0.
 func (t *groupsTool) act() error {
-	var err error
+	err := t.start()
+	if t.client != nil {
+		defer t.client.Close()
+	}
 	switch {
+	case err != nil:
 	case t.set.Has(t.list):
 		err = t.runList()
 	case t.set.Has(t.describe):
@@ -202,16 +208,7 @@ func (t *groupsTool) runValidateRegex() error {
 	}
 	why := err.Error()
 	if bad, ok := err.(*syntax.Error); ok {
-		switch bad.Code {
-		case syntax.ErrMissingParen:
-			why = "Unclosed group"
-		case syntax.ErrMissingBracket:
-			why = "Unclosed character class"
-		case syntax.ErrMissingRepeatArgument:
-			why = "Dangling meta character '" + bad.Expr + "'"
-		default:
-			why = bad.Code.String()
-		}
+		why = bad.Code.String()
 	}
 	t.printf("The regular expression `%s` is invalid: %s.\n", text, why)
 	return nil

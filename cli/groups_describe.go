@@ -291,7 +291,7 @@ func (t *groupsTool) partitionRows(group string, partitions []topicPartition, of
 func (t *groupsTool) endOffsets(partitions []topicPartition) (map[topicPartition]int64, error) {
 	leaders, err := t.leaders(partitions)
 	if err != nil {
-		return nil, runtimeException(err)
+		return nil, runtimeException(execution(err))
 	}
 	led := slices.DeleteFunc(slices.Clone(partitions), func(p topicPartition) bool { leader, ok := leaders[p]; return ok && leader < 0 })
 	return t.offsetsAt(led, -1)
@@ -337,11 +337,11 @@ func (t *groupsTool) leaders(partitions []topicPartition) (map[topicPartition]in
 	}
 	answer, err := t.client.send("describeTopics", request)
 	if err != nil {
-		return nil, execution(err)
+		return nil, err
 	}
 	for _, topic := range answer.(*kmsg.MetadataResponse).Topics {
 		if err := answered(topic.ErrorCode, nil); err != nil {
-			return nil, execution(err)
+			return nil, err
 		}
 		for _, p := range topic.Partitions {
 			leaders[topicPartition{*topic.Topic, p.Partition}] = p.Leader

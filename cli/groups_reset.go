@@ -149,7 +149,7 @@ func parsePartitions(word string) ([]topicPartition, error) {
 func (t *groupsTool) checkExist(partitions []topicPartition) error {
 	leaders, err := t.leaders(partitions)
 	if err != nil {
-		return runtimeException(err)
+		return runtimeException(execution(err))
 	}
 	var missing, leaderless []string
 	for _, p := range partitions {
@@ -327,7 +327,7 @@ func (t *groupsTool) planFromFile(id string) (plan, error) {
 	path := t.set.Text(t.fromFile)
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, runtimeException(&exception{"java.nio.file.NoSuchFileException", path})
+		return nil, runtimeException(&exception{"java.io.IOException", "Unable to read file " + path})
 	}
 	plans := map[string]plan{}
 	reader := csv.NewReader(strings.NewReader(string(content)))
@@ -435,7 +435,7 @@ func (t *groupsTool) runDeleteOffsets() error {
 		}
 		all, err := t.leaders([]topicPartition{{topic: word}})
 		if err != nil {
-			results[topicPartition{word, -1}] = err
+			results[topicPartition{word, -1}] = execution(err)
 		}
 		partitions = append(partitions, slices.Collect(maps.Keys(all))...)
 	}

@@ -26,6 +26,7 @@ func newExpressions() *expressions {
 		{`TopicId: [A-Za-z0-9_-]{22}`, "TopicId: ID"},
 		{`\b(CreateTime|LogAppendTime|baseTimestamp|maxTimestamp|timestamp|largestTimestamp)(:? ?)\d{10,}`, "${1}${2}TIME"},
 		{`((?:console-consumer|consumer-[a-zA-Z0-9.-]+?|member)-)[0-9a-f]{8}-[0-9a-f-]{27}`, "${1}ID"},
+		{`(?m)^console-consumer-\d+\b.*\n`, ""},
 		{`console-consumer-\d+`, "console-consumer-N"},
 		{`crc: \d+`, "crc: CRC"},
 		{`(cluster|directory)(\.i|I)d=[A-Za-z0-9_-]{22}`, "$1$2d=ID"},
