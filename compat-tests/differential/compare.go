@@ -27,12 +27,13 @@ var unordered = map[string]bool{
 	"DeleteRecords.Topics": true, "DeleteRecords.Partitions": true, "Produce.Partitions": true, "Fetch.Partitions": true,
 	"DescribeLogDirs.Topics": true, "ApiVersions.SupportedFeatures": true, "ApiVersions.FinalizedFeatures": true,
 	"AlterConfigs.Resources": true, "OffsetDelete.Topics": true, "OffsetDelete.Partitions": true,
-	"ListConfigResources.ConfigResources": true, "OffsetCommit.Topics": true, "OffsetCommit.Partitions": true,
+	"AddPartitionsToTxn.Topics": true, "AddPartitionsToTxn.Partitions": true, "DescribeTransactions.Topics": true, "DescribeTransactions.Partitions": true,
+	"ElectLeaders.Topics": true, "ListConfigResources.ConfigResources": true, "OffsetCommit.Topics": true, "OffsetCommit.Partitions": true,
 }
 
 // free names fields whose value is the broker's own: times, ports, what it made up.
 var free = regexp.MustCompile(`(^|\.)(ThrottleMillis|Port|ClusterAuthorizedOperations|FinalizedFeaturesEpoch|LogAppendTime|` +
-	`ControllerEpoch|TotalBytes|UsableBytes)$`)
+	`ControllerEpoch|TotalBytes|UsableBytes)$|^DescribeQuorum\..*\.(HighWatermark|LogEndOffset|LeaderEpoch|ReplicaDirectoryID|\w+Timestamp)$`)
 
 // tree turns an answer into a plain tree of maps, lists, numbers and strings, in which what differs between two runs of
 // one broker is replaced by a name.
@@ -80,7 +81,7 @@ func (s *side) structure(api, path string, v reflect.Value) any {
 		if !field.IsExported() || field.Name == "Version" && path == "" || field.Name == "UnknownTags" {
 			continue
 		}
-		if free.MatchString(below) {
+		if free.MatchString(api + below) {
 			continue
 		}
 		fields[field.Name] = s.value(api, below, v.Field(i))

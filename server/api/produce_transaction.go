@@ -79,10 +79,18 @@ func (h *producer) verify(ctx context.Context, body *kmsg.ProduceRequest, respon
 		return ready
 	}
 	for i, verdict := range h.verifier.verify(ctx, w, partitions) {
-		if verdict = produceVerdict(w.membership, verdict); verdict != nil {
-			fail(place(response, asked[i]), verdict)
-		} else {
+		if verdict == nil {
 			ready = append(ready, asked[i])
+			continue
+		}
+		answer := place(response, asked[i])
+		told := produceVerdict(w.membership, verdict)
+		fail(answer, told)
+		switch {
+		case told != verdict:
+			answer.ErrorMessage = kmsg.StringPtr("Unable to verify the partition has been added to the transaction. Underlying error: " + verdict.Message)
+		case told == kerr.InvalidTxnState:
+			answer.ErrorMessage = kmsg.StringPtr("Partition was not added to the transaction")
 		}
 	}
 	return ready
@@ -101,7 +109,11 @@ func (h *producer) startVerification(body *kmsg.ProduceRequest, response *kmsg.P
 	}
 	pass, err := h.verifier.start(partition, w, batch.BaseSequence())
 	if err != nil {
-		h.refuse(response, answer, partition, err, listener)
+		// Unlike those of an append, these have no log start offset.
+		if failure = replica.ErrorOf(err); failure == kerr.NotLeaderForPartition && body.Version >= 10 {
+			h.addLeader(response, answer, partition, listener)
+		}
+		fail(answer, failure)
 		return nil, 0, false
 	}
 	return partition, pass, true
