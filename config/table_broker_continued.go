@@ -75,17 +75,17 @@ func shareRows() []row {
 func transactionRows() []row {
 	return []row{
 		{"transaction.state.log.min.isr", TypeInt, "2", "[1,...]", "high", ReadOnly, Honoured, "Least in-sync replicas of __transaction_state."},
-		{"transaction.state.log.load.buffer.size", TypeInt, "5242880", "[1,...]", "high", ReadOnly, NoEffect, "Read batch when loading transaction state."},
+		{"transaction.state.log.load.buffer.size", TypeInt, "5242880", "[1,...]", "high", ReadOnly, Honoured, "Read batch when loading transaction state."},
 		{"transaction.state.log.replication.factor", TypeShort, "3", "[1,...]", "high", ReadOnly, Honoured, "Replication factor of __transaction_state (set 1 on one node)."},
 		{"transaction.state.log.num.partitions", TypeInt, "50", "[1,...]", "high", ReadOnly, Honoured, "Partitions of __transaction_state."},
 		{"transaction.state.log.segment.bytes", TypeInt, "104857600", "[1,...]", "high", ReadOnly, Honoured, "Segment size of __transaction_state."},
-		{"transaction.partition.verification.enable", TypeBoolean, "true", "", "low", ClusterWide, NoEffect, "Check that a partition was added to the txn before append (KIP-890)."},
+		{"transaction.partition.verification.enable", TypeBoolean, "true", "", "low", ClusterWide, Honoured, "Check that a partition was added to the txn before append (KIP-890)."},
 		{"producer.id.expiration.ms", TypeInt, "86400000", "[1,...]", "low", ClusterWide, Honoured, "Forget an idle producer id after this."},
 		{"producer.id.expiration.check.interval.ms", TypeInt, "600000", "[1,...]", "low", ReadOnly, Honoured, "How often idle producer ids are swept."},
-		{"transactional.id.expiration.ms", TypeInt, "604800000", "[1,...]", "high", ReadOnly, NoEffect, "Forget an idle transactional.id after this."},
-		{"transaction.max.timeout.ms", TypeInt, "900000", "[1,...]", "high", ReadOnly, NoEffect, "Max transaction.timeout.ms a client may ask for."},
-		{"transaction.abort.timed.out.transaction.cleanup.interval.ms", TypeInt, "10000", "[1,...]", "low", ReadOnly, NoEffect, "How often timed-out transactions are aborted."},
-		{"transaction.remove.expired.transaction.cleanup.interval.ms", TypeInt, "3600000", "[1,...]", "low", ReadOnly, NoEffect, "How often expired transactional ids are removed."},
+		{"transactional.id.expiration.ms", TypeInt, "604800000", "[1,...]", "high", ReadOnly, Honoured, "Forget an idle transactional.id after this."},
+		{"transaction.max.timeout.ms", TypeInt, "900000", "[1,...]", "high", ReadOnly, Honoured, "Max transaction.timeout.ms a client may ask for."},
+		{"transaction.abort.timed.out.transaction.cleanup.interval.ms", TypeInt, "10000", "[1,...]", "low", ReadOnly, Honoured, "How often timed-out transactions are aborted."},
+		{"transaction.remove.expired.transaction.cleanup.interval.ms", TypeInt, "3600000", "[1,...]", "low", ReadOnly, Honoured, "How often expired transactional ids are removed."},
 		{"transaction.two.phase.commit.enable", TypeBoolean, "false", "", "low", ReadOnly, NoEffect, "Allow 2PC participation (KIP-939)."},
 	}
 }

@@ -23,7 +23,7 @@ func (s *Server) handlers() api.Handlers {
 		creator = s.controller
 	}
 	groups, transactions := s.groups.service, s.transactions.service
-	verify := func() bool { return s.settings.Txn.PartitionVerification }
+	verify := s.verifiesPartitions
 	served := map[string]map[kmsg.Key]api.VersionRange{}
 	table := api.Handlers{
 		kmsg.ApiVersions:          api.ApiVersions(func(listener string) map[kmsg.Key]api.VersionRange { return served[listener] }, s.features),

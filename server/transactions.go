@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -43,6 +44,17 @@ func transactionConfig(settings *config.Config) transaction.Config {
 		AbortInterval: settings.Txn.AbortTimedOutInterval, ExpireInterval: settings.Txn.RemoveExpiredInterval,
 		LoadBufferSize: int(settings.Txn.LoadBufferBytes), TopicPartitions: settings.Txn.TopicPartitions,
 	}
+}
+
+// verifiesPartitions is transaction.partition.verification.enable, which can be changed while the server runs.
+func (s *Server) verifiesPartitions() bool {
+	dynamic := dynamicOf(s.settings, s.controller.Image())
+	for _, from := range []map[string]string{dynamic.Broker, dynamic.Default} {
+		if value, ok := from["transaction.partition.verification.enable"]; ok {
+			return strings.EqualFold(value, "true")
+		}
+	}
+	return s.settings.Txn.PartitionVerification
 }
 
 // markers writes the markers of transactions into this node's partitions.
