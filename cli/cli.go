@@ -50,6 +50,7 @@ func verbs() []verb {
 		{"console-producer", "[options]", "send lines as records (kafka-console-producer.sh)", consoleProducer},
 		{"console-consumer", "[options]", "print records (kafka-console-consumer.sh)", consoleConsumer},
 		{"consumer-groups", "[options]", "list, describe and delete consumer groups, reset their offsets (kafka-consumer-groups.sh)", consumerGroups},
+		{"storage", "COMMAND [options]", "format log directories, show what is in them (kafka-storage.sh)", storageVerb},
 	}
 }
 
