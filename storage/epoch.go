@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"time"
 )
 
 const leaderEpochFile = "leader-epoch-checkpoint"
@@ -132,8 +133,22 @@ func (l *Log) setEpochs(cache epochCache) {
 }
 
 // deferEpochs puts a cache in force that differs from the file only in epochs without records. A start drops those anyway, so the file is
-// written with the first record: else every start would wait for an fsync of every log.
+// written with the first record, or by storeDeferredEpochs before: else every start would wait for an fsync of every log.
 func (l *Log) deferEpochs(cache epochCache) {
 	l.setEpochs(cache)
 	l.epochsPending = true
+}
+
+// deferredEpochsDelay leaves the disk to what a start or a creation must wait for.
+const deferredEpochsDelay = 20 * time.Millisecond
+
+// storeDeferredEpochs writes, in the background, the file that deferEpochs left, so that a first record that comes later does not wait for
+// an fsync.
+func (l *Log) storeDeferredEpochs() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epochsPending && l.usable() == nil {
+		// The next append meets the directory's failure.
+		_ = l.directory.failed(l.storeEpochs(l.epochs))
+	}
 }

@@ -266,7 +266,7 @@ func (l *Log) EpochForOffset(offset int64) (epoch int32, ok bool) {
 }
 
 // SetLeaderEpoch records that a leader's epoch begins at the end offset; an older or equal epoch changes nothing. The epoch cache is written
-// with the first record of the epoch.
+// in the background, at the latest with the first record of the epoch.
 func (l *Log) SetLeaderEpoch(epoch int32) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -278,6 +278,9 @@ func (l *Log) SetLeaderEpoch(epoch int32) error {
 	}
 	if cache, changed := l.epochs.assign(epoch, l.end.Load()); changed {
 		l.deferEpochs(cache)
+		if l.engine.background != nil {
+			l.engine.background(deferredEpochsDelay, l.storeDeferredEpochs)
+		}
 	}
 	return nil
 }
