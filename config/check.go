@@ -48,7 +48,7 @@ func (c *Config) isDefault(key string, d *Definition) bool {
 	return formatValue(value) == formatValue(d.standard)
 }
 
-// refuseShape stops the start where the file describes more than one node with one directory.
+// refuseShape stops the start where the file describes more than one node.
 func (c *Config) refuseShape() error {
 	roles := slices.Clone(c.list("process.roles"))
 	slices.Sort(roles)
@@ -58,16 +58,9 @@ func (c *Config) refuseShape() error {
 	if c.int32("node.id") != c.int32("broker.id") {
 		return c.fail("node.id", "You must set `node.id` to the same value as `broker.id`.", "")
 	}
-	key := "log.dirs"
-	dirs := c.list(key)
-	if dirs == nil {
-		key = "log.dir"
-		dirs = c.list(key)
+	if c.LogDirs = c.list("log.dirs"); c.LogDirs == nil {
+		c.LogDirs = c.list("log.dir")
 	}
-	if len(dirs) > 1 {
-		return c.fail(key, "several log directories are not supported yet", "one directory")
-	}
-	c.LogDirs = dirs
 	return nil
 }
 

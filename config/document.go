@@ -27,7 +27,7 @@ what is allowed; an unknown key gives a warning with the nearest one that is kno
 - **no effect**: it is accepted and told by ` + "`kafka-configs.sh`" + `, and has no effect yet; another value than the default gives a warning.
 - **refused**: another value than the default stops the start, because going on without it would weaken security or durability.
 
-The server is a whole cluster of one node: ` + "`process.roles`" + ` is ` + "`broker,controller`" + `, there is one directory in ` + "`log.dirs`" + ` and at most
+The server is a whole cluster of one node: ` + "`process.roles`" + ` is ` + "`broker,controller`" + `, there is at most
 one voter, and listeners are ` + "`PLAINTEXT`" + `. Replication factors and least in-sync replicas of internal topics are lowered to 1.
 ` + "`broker.id`" + ` serves as ` + "`node.id`" + `; keys of ZooKeeper are ignored. ` + "`super.users`" + ` is refused as the keys of an authorizer are.
 

@@ -94,7 +94,10 @@ func (c *Config) With(dynamic Dynamic) *Config {
 }
 
 // CordonedLogDirs is cordoned.log.dirs: the directories that take no new partitions, or "*" for all of them.
-func (c *Config) CordonedLogDirs() []string { return c.list("cordoned.log.dirs") }
+func (c *Config) CordonedLogDirs(dynamic Dynamic) []string {
+	list, _ := c.dynamicValue(dynamic, "cordoned.log.dirs").([]string)
+	return list
+}
 
 // checkDynamicKeys holds the keys alone against the table.
 func checkDynamicKeys(wanted map[string]string, perBroker bool) error {

@@ -186,7 +186,6 @@ func TestLoadErrors(t *testing.T) {
 		"broker.id=2\nnode.id=1":                                          "line 2: node.id=1: You must set `node.id` to the same value as `broker.id`.",
 		"process.roles=broker":                                            "process.roles=broker: a node that is only one of both is not supported yet (allowed: broker,controller)",
 		"process.roles=broker,zookeeper":                                  "Invalid value zookeeper for configuration process.roles: String must be one of: broker, controller",
-		"log.dirs=/a,/b":                                                  "log.dirs=/a,/b: several log directories are not supported yet (allowed: one directory)",
 		"controller.quorum.voters=1@a:1,2@b:2":                            "several controllers are not supported yet",
 		"controller.quorum.bootstrap.servers=a:1,b:2":                     "several controllers are not supported yet",
 		"controller.quorum.voters=3@a:1":                                  "the node id 1 must be included in the set of voters controller.quorum.voters=Set(3)",

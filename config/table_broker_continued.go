@@ -6,7 +6,7 @@ func logRows() []row {
 		{"num.partitions", TypeInt, "1", "[1,...]", "medium", ReadOnly, Honoured, "Partitions of a topic that is created without a number of its own."},
 		{"log.dir", TypeList, "/tmp/kafka-logs", "", "high", ReadOnly, Honoured, "The data directory where log.dirs is not set."},
 		{"log.dirs", TypeList, null, "", "high", ReadOnly, Honoured, "The data directories, separated by commas."},
-		{"cordoned.log.dirs", TypeList, "", "", "medium", PerBroker, NoEffect, "Log dirs that get no new partitions (* = all)."},
+		{"cordoned.log.dirs", TypeList, "", "", "medium", PerBroker, Honoured, "Log dirs that get no new partitions (* = all)."},
 		{"log.segment.bytes", TypeInt, "1073741824", "[1048576,...]", "high", ClusterWide, Honoured, "Bytes after which a new segment begins."},
 		{"log.roll.ms", TypeLong, null, "", "high", ClusterWide, Honoured, "Milliseconds after which a new segment begins; wins over log.roll.hours."},
 		{"log.roll.hours", TypeInt, "168", "[1,...]", "high", ReadOnly, Honoured, "Roll a segment after this age (loses to .ms)."},

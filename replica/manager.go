@@ -36,6 +36,9 @@ type Options struct {
 	// has for the topic, over what it and the server's properties have for the
 	// broker. It is called for several topics at once.
 	TopicConfig func(topic string, image *metadata.Image) TopicConfig
+	// Cordoned tells which log directories take no new partitions, unless none is
+	// left; nil: all take them.
+	Cordoned func(directory string) bool
 }
 
 // Manager holds the partitions of the metadata image. Lookups take no lock.
@@ -44,6 +47,8 @@ type Manager struct {
 	nodeID  int32
 	now     func() time.Time
 	config  func(topic string, image *metadata.Image) TopicConfig
+	// cordoned is Options.Cordoned.
+	cordoned func(directory string) bool
 
 	apply  sync.Mutex
 	byName index[string, Topic]
@@ -64,7 +69,7 @@ func New(options Options) *Manager {
 	if now == nil {
 		now = time.Now
 	}
-	return &Manager{storage: options.Storage, nodeID: options.NodeID, now: now, config: options.TopicConfig}
+	return &Manager{storage: options.Storage, nodeID: options.NodeID, now: now, config: options.TopicConfig, cordoned: options.Cordoned}
 }
 
 // Name is the topic's name.
@@ -135,7 +140,7 @@ func (m *Manager) Apply(delta *metadata.Delta, image *metadata.Image) error {
 	}
 	changed := delta.ChangedTopics()
 	failures = append(failures, together(len(changed), func(n int) error {
-		return m.changeTopic(changed[n], delta.ChangedPartitions(changed[n].ID), image)
+		return m.changeTopic(changed[n], delta.ChangedPartitions(changed[n].ID), delta.Image(), image)
 	}))
 	m.applyConfigs(delta.ChangedConfigs(), image)
 	return errors.Join(failures...)
@@ -159,7 +164,7 @@ func (m *Manager) applyAll(image *metadata.Image) error {
 		for i := range changed {
 			changed[i] = int32(i)
 		}
-		return m.changeTopic(topics[n], changed, image)
+		return m.changeTopic(topics[n], changed, nil, image)
 	}))
 	return errors.Join(failures...)
 }
@@ -169,8 +174,9 @@ func (m *Manager) assigned(state *metadata.Partition) bool {
 }
 
 // changeTopic creates the topic or the partitions that it lacks, and changes the
-// roles of the others. New partitions are in place before they are found.
-func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, image *metadata.Image) error {
+// roles of the others. New partitions are in place before they are found. before
+// is the image that the change began on, nil at the start.
+func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, before, image *metadata.Image) error {
 	topic := m.byID.get(state.ID)
 	fresh := topic == nil
 	if fresh {
@@ -185,7 +191,7 @@ func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, image *met
 			partitions = append(partitions, &Partition{manager: m, topic: topic, index: int32(i)})
 		}
 	}
-	err := m.changePartitions(partitions, state, changed, config)
+	err := m.changePartitions(partitions, state, changed, known(before, state), config)
 	topic.partitions.Store(&partitions)
 	if fresh {
 		m.byID.set(topic.id, topic)
@@ -194,11 +200,24 @@ func (m *Manager) changeTopic(state *metadata.Topic, changed []int32, image *met
 	return err
 }
 
-// changePartitions changes the partitions named.
-func (m *Manager) changePartitions(partitions []*Partition, state *metadata.Topic, changed []int32, config *TopicConfig) error {
+// known is how many partitions of a topic were there before; all of them at the
+// start.
+func known(before *metadata.Image, state *metadata.Topic) int32 {
+	if before == nil {
+		return int32(len(state.Partitions))
+	}
+	if old, ok := before.TopicByID(state.ID); ok {
+		return int32(len(old.Partitions))
+	}
+	return 0
+}
+
+// changePartitions changes the partitions named, of which those from known on are
+// new.
+func (m *Manager) changePartitions(partitions []*Partition, state *metadata.Topic, changed []int32, known int32, config *TopicConfig) error {
 	return together(len(changed), func(n int) error {
 		i := changed[n]
-		return m.changePartition(partitions[i], &state.Partitions[i], config)
+		return m.changePartition(partitions[i], &state.Partitions[i], i >= known, config)
 	})
 }
 
@@ -239,12 +258,12 @@ func (m *Manager) topicConfig(topic *Topic, image *metadata.Image) *TopicConfig 
 
 // changePartition opens or makes the log where this broker has a replica, and
 // takes up the role.
-func (m *Manager) changePartition(p *Partition, state *metadata.Partition, config *TopicConfig) error {
+func (m *Manager) changePartition(p *Partition, state *metadata.Partition, fresh bool, config *TopicConfig) error {
 	tp := storage.TopicPartition{Topic: p.topic.name, Partition: p.index}
 	if !m.assigned(state) {
 		return p.become(state, nil, kerr.NotLeaderForPartition, config)
 	}
-	log, err := m.openLog(p, tp, config)
+	log, err := m.openLog(p, tp, m.directoryOf(state), fresh, config)
 	if err != nil {
 		err = fmt.Errorf("open the log of %s: %w", tp, err)
 		return errors.Join(err, p.become(state, nil, kerr.KafkaStorageError, config))
@@ -255,11 +274,27 @@ func (m *Manager) changePartition(p *Partition, state *metadata.Partition, confi
 	return nil
 }
 
-func (m *Manager) openLog(p *Partition, tp storage.TopicPartition, config *TopicConfig) (*storage.Log, error) {
+// directoryOf is the id of the directory that the metadata has this broker's
+// replica in; zero where it does not know.
+func (m *Manager) directoryOf(state *metadata.Partition) [16]byte {
+	i := slices.Index(state.Replicas, m.nodeID)
+	if i < 0 || i >= len(state.Directories) {
+		return [16]byte{}
+	}
+	return state.Directories[i]
+}
+
+// openLog finds the log, or makes it where directory says. A log that was there
+// and is not found is not made anew while it may be in a directory that is not in
+// use: that would lose what it holds.
+func (m *Manager) openLog(p *Partition, tp storage.TopicPartition, directory [16]byte, fresh bool, config *TopicConfig) (*storage.Log, error) {
 	if current := p.role.Load(); current != nil && current.log != nil {
-		return current.log, nil
+		return current.log, current.log.Offline()
 	}
 	if log, ok := m.storage.Log(tp); ok {
+		if err := log.Offline(); err != nil {
+			return nil, err
+		}
 		log.SetConfig(config.Log)
 		if log.TopicID() == ([16]byte{}) {
 			return log, log.SetTopicID(p.topic.id)
@@ -269,8 +304,17 @@ func (m *Manager) openLog(p *Partition, tp storage.TopicPartition, config *Topic
 	if err := m.storage.Failed(tp); err != nil {
 		return nil, err
 	}
-	return m.storage.Create(tp, p.topic.id, config.Log)
+	if directory == migratingDirectory {
+		directory = [16]byte{}
+	}
+	if offline := len(m.storage.OfflineDirectories()); offline > 0 && !fresh && directory == [16]byte{} {
+		return nil, fmt.Errorf("%d log directories, in which it may be, are offline: %w", offline, storage.ErrDirectoryOffline)
+	}
+	return m.storage.CreateIn(tp, p.topic.id, config.Log, directory, m.cordoned)
 }
+
+// migratingDirectory stands for the directory of a broker that has told none.
+var migratingDirectory = [16]byte{15: 2}
 
 // deleteTopic makes the partitions unknown and then frees their names on disk.
 func (m *Manager) deleteTopic(id [16]byte) error {
@@ -282,13 +326,9 @@ func (m *Manager) deleteTopic(id [16]byte) error {
 	m.byName.remove(topic.name)
 	var failures []error
 	for _, p := range topic.Partitions() {
-		had := p.role.Load().log != nil
 		p.remove()
-		if !had {
-			continue
-		}
 		tp := storage.TopicPartition{Topic: topic.name, Partition: p.index}
-		if err := m.storage.Delete(tp); err != nil {
+		if err := m.storage.Delete(tp); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			failures = append(failures, fmt.Errorf("delete the log of %s: %w", tp, err))
 		}
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -28,7 +29,7 @@ func (s *Server) administration() api.Handlers {
 
 func (s *Server) logDirsOptions() api.LogDirsOptions {
 	return api.LogDirsOptions{
-		Storage: s.storage, Directories: s.settings.LogDirs, Space: diskSpace, Cordoned: s.cordoned,
+		Storage: s.storage, Directories: s.home.directories, Space: diskSpace, Cordoned: s.cordoned,
 	}
 }
 
@@ -39,8 +40,8 @@ func (s *Server) cordoned(directory string) bool {
 	if image.MetadataVersion() < maxMetadataVersion {
 		return false
 	}
-	cordoned := s.settings.With(dynamicOf(s.settings, image)).CordonedLogDirs()
-	return slices.Contains(cordoned, "*") || slices.Contains(cordoned, directory)
+	cordoned := s.settings.CordonedLogDirs(dynamicOf(s.settings, image))
+	return slices.ContainsFunc(cordoned, func(name string) bool { return name == "*" || filepath.Clean(name) == directory })
 }
 
 // quorumState is what this node, the one voter and the leader, knows of the

@@ -22,10 +22,15 @@ const (
 	metadataDirectory = "__cluster_metadata-0"
 )
 
-// home is the log directory of a node, understood and formatted.
+// home is the log directories of a node, understood and formatted.
 type home struct {
-	clusterID   string
-	directoryID uuid.UUID
+	clusterID string
+	// directories are log.dirs; metadata is where the metadata log is, one of them
+	// or (apart) another one.
+	directories []string
+	metadata    string
+	apart       bool
+	directoryID uuid.UUID // of metadata
 	// kraftVersion is 0 with static voters, else 1.
 	kraftVersion int16
 	// image is what the metadata on disk says, nil in a directory that has just
@@ -35,33 +40,87 @@ type home struct {
 	formatted bool
 }
 
-// prepareHome refuses a log directory that holds what is not handled, before a
-// byte of it changes, and formats an empty one as the file's keys say. While it
-// looks and writes it holds the directory's lock, which storage takes next.
+// place is one directory as it was found.
+type place struct {
+	dir      string
+	there    bool // it exists
+	failed   error
+	contents storage.DirectoryContents
+	holds    storage.MetaProperties
+}
+
+// all are the directories, that of the metadata log first.
+func (h *home) all() []string {
+	others := slices.DeleteFunc(slices.Clone(h.directories), func(dir string) bool { return dir == h.metadata })
+	return append([]string{h.metadata}, others...)
+}
+
+// prepareHome refuses log directories that hold what is not handled, before a
+// byte of them changes, and formats empty ones as the file's keys say. While it
+// looks and writes it holds the directories' locks, which storage takes next.
+//
+// The directory of the metadata log comes last when all are formatted: while it
+// has no meta.properties, and no other holds partitions, the format has not come
+// to its end and is taken up again. Once it has, every directory must have one: an
+// empty one may be a disk that is not mounted.
 func prepareHome(fsys vfs.FS, settings *config.Config, ports map[string]int) (prepared home, err error) {
-	dir := settings.LogDirs[0]
-	if settings.MetadataLogDir != dir {
-		return home{}, fmt.Errorf("metadata.log.dir=%s: another directory than log.dirs=%s is not handled", settings.MetadataLogDir, dir)
+	for _, dir := range settings.LogDirs {
+		if dir = filepath.Clean(dir); !slices.Contains(prepared.directories, dir) {
+			prepared.directories = append(prepared.directories, dir)
+		}
 	}
-	if err := makeAll(fsys, dir); err != nil {
-		return home{}, fmt.Errorf("make log directory %s: %w", dir, err)
+	prepared.metadata = filepath.Clean(settings.MetadataLogDir)
+	prepared.apart = !slices.Contains(prepared.directories, prepared.metadata)
+	var locks []io.Closer
+	defer func() {
+		for _, lock := range locks {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	var places []place
+	for _, dir := range prepared.all() {
+		p, lock, err := look(fsys, dir)
+		if lock != nil {
+			locks = append(locks, lock)
+		}
+		if err != nil {
+			return home{}, err
+		}
+		places = append(places, p)
 	}
-	lock, err := lockDirectory(fsys, dir)
-	if err != nil {
-		return home{}, err
+	if places[0].failed != nil {
+		return home{}, fmt.Errorf("read log directory %s: %w", places[0].dir, places[0].failed)
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	contents, err := storage.ReadDirectory(fsys, dir)
-	if err != nil {
-		return home{}, fmt.Errorf("read log directory %s: %w", dir, err)
+	if places[0].contents.MetaProperties {
+		err = prepared.adopt(fsys, settings, places)
+	} else {
+		err = prepared.format(fsys, places, settings, ports, &locks)
 	}
-	if unknown := slices.Concat(contents.Unknown, contents.Future); len(unknown) > 0 {
-		return home{}, fmt.Errorf("log directory %s holds what is not handled: %s; nothing was changed", dir, strings.Join(unknown, ", "))
+	return prepared, err
+}
+
+// look locks a directory and reads what is in it. A directory that cannot be read
+// may have a disk that has failed: that is no error yet.
+func look(fsys vfs.FS, dir string) (p place, lock io.Closer, err error) {
+	p.dir = dir
+	if p.there, p.failed = vfs.Exists(fsys, dir); p.failed != nil || !p.there {
+		return p, nil, nil
 	}
-	if !contents.MetaProperties {
-		return format(fsys, dir, contents, settings, ports)
+	if p.contents, p.failed = storage.ReadDirectory(fsys, dir); p.failed != nil {
+		return p, nil, nil
 	}
-	return adopt(fsys, dir, settings)
+	if lock, err = lockDirectory(fsys, dir); err != nil {
+		return p, nil, err
+	}
+	if unknown := slices.Concat(p.contents.Unknown, p.contents.Future); len(unknown) > 0 {
+		return p, lock, fmt.Errorf("log directory %s holds what is not handled: %s; nothing was changed", dir, strings.Join(unknown, ", "))
+	}
+	if p.contents.MetaProperties {
+		if p.holds, err = storage.ReadMetaProperties(fsys, dir); err != nil {
+			return p, lock, fmt.Errorf("read %s: %w", filepath.Join(dir, "meta.properties"), err)
+		}
+	}
+	return p, lock, nil
 }
 
 func lockDirectory(fsys vfs.FS, dir string) (io.Closer, error) {
@@ -92,65 +151,155 @@ func makeAll(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// adopt looks at a formatted directory. It writes nothing, but for a directory
-// id where there is none yet, as Kafka does at its start.
-func adopt(fsys vfs.FS, dir string, settings *config.Config) (home, error) {
-	properties, err := storage.ReadMetaProperties(fsys, dir)
-	if err != nil {
-		return home{}, fmt.Errorf("read %s: %w", filepath.Join(dir, "meta.properties"), err)
+// checkOwner tells whether a meta.properties is this node's, and (where a cluster
+// is known) this cluster's.
+func (p *place) checkOwner(settings *config.Config, cluster string) error {
+	switch file := filepath.Join(p.dir, "meta.properties"); {
+	case p.holds.Version != 1:
+		return fmt.Errorf("%s has version %d; version 1 (KRaft) is handled, the directory of a ZooKeeper broker is not; nothing was changed", file, p.holds.Version)
+	case p.holds.NodeID != settings.NodeID:
+		return fmt.Errorf("log directory %s belongs to node.id %d, not to %d; nothing was changed", p.dir, p.holds.NodeID, settings.NodeID)
+	case cluster != "" && p.holds.ClusterID != cluster:
+		return fmt.Errorf("log directory %s belongs to the cluster %s, others to %s; nothing was changed", p.dir, p.holds.ClusterID, cluster)
 	}
-	switch {
-	case properties.Version != 1:
-		return home{}, fmt.Errorf("%s has version %d; version 1 (KRaft) is handled, the directory of a ZooKeeper broker is not; nothing was changed", filepath.Join(dir, "meta.properties"), properties.Version)
-	case properties.NodeID != settings.NodeID:
-		return home{}, fmt.Errorf("log directory %s belongs to node.id %d, not to %d; nothing was changed", dir, properties.NodeID, settings.NodeID)
-	}
-	inspection, err := quorum.Inspect(fsys, dir, settings.NodeID, properties.ClusterID)
-	if err != nil {
-		return home{}, fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", dir, err)
-	}
-	if !inspection.Formatted {
-		return home{}, fmt.Errorf("log directory %s has a meta.properties, but no metadata (%s or %s); nothing was changed", dir, bootstrapFile, metadataDirectory)
-	}
-	if properties.DirectoryID == (uuid.UUID{}) {
-		properties.DirectoryID = uuid.New()
-		if err := storage.WriteMetaProperties(fsys, dir, properties); err != nil {
-			return home{}, fmt.Errorf("write %s: %w", filepath.Join(dir, "meta.properties"), err)
-		}
-	}
-	return home{clusterID: properties.ClusterID, directoryID: properties.DirectoryID, kraftVersion: inspection.KRaftVersion, image: inspection.Image}, nil
+	return nil
 }
 
-// format makes an empty directory a node's. meta.properties comes last: a
-// directory without it was not formatted whole, and is formatted again.
-func format(fsys vfs.FS, dir string, contents storage.DirectoryContents, settings *config.Config, ports map[string]int) (home, error) {
-	if len(contents.Logs) > 0 || len(contents.Stray) > 0 {
-		return home{}, fmt.Errorf("log directory %s holds partitions, but no meta.properties that says whose they are; nothing was changed", dir)
+// adopt looks at formatted directories. It writes nothing, but for a directory id
+// where there is none yet, as Kafka does at its start.
+func (h *home) adopt(fsys vfs.FS, settings *config.Config, places []place) error {
+	if err := places[0].checkOwner(settings, ""); err != nil {
+		return err
 	}
-	if err := removeHalfFormatted(fsys, dir, contents); err != nil {
-		return home{}, err
+	h.clusterID = places[0].holds.ClusterID
+	ids := map[uuid.UUID]string{}
+	for i := range places {
+		p := &places[i]
+		if p.failed != nil {
+			continue // storage finds it so too, and its partitions are offline
+		}
+		if !p.contents.MetaProperties {
+			return fmt.Errorf("log directory %s has no meta.properties, others have: format it with kafka-storage.sh, mount what belongs there, or take it out of log.dirs; nothing was changed", p.dir)
+		}
+		if err := p.checkOwner(settings, h.clusterID); err != nil {
+			return err
+		}
+		if i > 0 && p.contents.MetadataLog {
+			return fmt.Errorf("log directory %s holds %s, whose place is %s (metadata.log.dir); nothing was changed", p.dir, metadataDirectory, h.metadata)
+		}
+		if other, twice := ids[p.holds.DirectoryID]; twice && p.holds.DirectoryID != (uuid.UUID{}) {
+			return fmt.Errorf("log directories %s and %s have the same directory.id; nothing was changed", other, p.dir)
+		}
+		ids[p.holds.DirectoryID] = p.dir
 	}
-	prepared := home{clusterID: settings.InitialClusterID, directoryID: uuid.New(), formatted: true}
-	if prepared.clusterID == "" {
-		prepared.clusterID = uuid.String(uuid.New())
+	inspection, err := quorum.Inspect(fsys, h.metadata, settings.NodeID, h.clusterID)
+	if err != nil {
+		return fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", h.metadata, err)
 	}
+	if !inspection.Formatted {
+		return fmt.Errorf("log directory %s has a meta.properties, but no metadata (%s or %s); nothing was changed", h.metadata, bootstrapFile, metadataDirectory)
+	}
+	for i := range places {
+		if err := places[i].identify(fsys); err != nil {
+			return err
+		}
+	}
+	h.directoryID, h.kraftVersion, h.image = places[0].holds.DirectoryID, inspection.KRaftVersion, inspection.Image
+	return nil
+}
+
+// identify gives a directory an id, where it has none.
+func (p *place) identify(fsys vfs.FS) error {
+	if p.failed != nil || p.holds.DirectoryID != (uuid.UUID{}) {
+		return nil
+	}
+	p.holds.DirectoryID = uuid.New()
+	return p.write(fsys)
+}
+
+func (p *place) write(fsys vfs.FS) error {
+	if err := storage.WriteMetaProperties(fsys, p.dir, p.holds); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Join(p.dir, "meta.properties"), err)
+	}
+	return nil
+}
+
+// format makes empty directories a node's.
+func (h *home) format(fsys vfs.FS, places []place, settings *config.Config, ports map[string]int, locks *[]io.Closer) error {
+	h.clusterID, h.formatted = settings.InitialClusterID, true
+	for i := range places {
+		p := &places[i]
+		switch {
+		case p.failed != nil:
+			return fmt.Errorf("read log directory %s: %w", p.dir, p.failed)
+		case len(p.contents.Logs)+len(p.contents.Stray) > 0 && p.contents.MetaProperties:
+			return fmt.Errorf("log directory %s holds partitions, but %s no meta.properties and no metadata; nothing was changed", p.dir, h.metadata)
+		case len(p.contents.Logs)+len(p.contents.Stray) > 0:
+			return fmt.Errorf("log directory %s holds partitions, but no meta.properties that says whose they are; nothing was changed", p.dir)
+		case i > 0 && p.contents.MetadataLog:
+			return fmt.Errorf("log directory %s holds %s, whose place is %s (metadata.log.dir); nothing was changed", p.dir, metadataDirectory, h.metadata)
+		case p.contents.MetaProperties:
+			// A format that was cut off has come as far as here.
+			if err := p.checkOwner(settings, ""); err != nil {
+				return err
+			}
+			h.clusterID = p.holds.ClusterID
+		}
+	}
+	if h.clusterID == "" {
+		h.clusterID = uuid.String(uuid.New())
+	}
+	if err := removeHalfFormatted(fsys, h.metadata, places[0].contents); err != nil {
+		return err
+	}
+	for i := len(places) - 1; i >= 0; i-- {
+		p := &places[i]
+		if err := makeAll(fsys, p.dir); err != nil {
+			return fmt.Errorf("make log directory %s: %w", p.dir, err)
+		}
+		if !p.there {
+			lock, err := lockDirectory(fsys, p.dir)
+			if err != nil {
+				return err
+			}
+			*locks = append(*locks, lock)
+		}
+		if p.contents.MetaProperties {
+			if err := p.checkOwner(settings, h.clusterID); err != nil {
+				return err
+			}
+			if err := p.identify(fsys); err != nil {
+				return err
+			}
+			continue
+		}
+		p.holds = storage.MetaProperties{Version: 1, NodeID: settings.NodeID, ClusterID: h.clusterID, DirectoryID: uuid.New()}
+		if i == 0 {
+			if err := h.formatMetadata(fsys, p.holds.DirectoryID, settings, ports); err != nil {
+				return err
+			}
+		}
+		if err := p.write(fsys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// formatMetadata writes what makes an empty directory that of the metadata log.
+func (h *home) formatMetadata(fsys vfs.FS, id uuid.UUID, settings *config.Config, ports map[string]int) error {
+	h.directoryID = id
 	if len(settings.Quorum.Voters) == 0 {
-		prepared.kraftVersion = 1
+		h.kraftVersion = 1
 	}
-	err := quorum.Format(fsys, dir, quorum.FormatOptions{
-		NodeID: settings.NodeID, ClusterID: prepared.clusterID, DirectoryID: prepared.directoryID,
+	err := quorum.Format(fsys, h.metadata, quorum.FormatOptions{
+		NodeID: settings.NodeID, ClusterID: h.clusterID, DirectoryID: id,
 		StaticVoters: len(settings.Quorum.Voters) > 0, Endpoints: controllerEndpoints(settings, ports),
 	})
 	if err != nil {
-		return home{}, fmt.Errorf("format log directory %s: %w", dir, err)
+		return fmt.Errorf("format log directory %s: %w", h.metadata, err)
 	}
-	err = storage.WriteMetaProperties(fsys, dir, storage.MetaProperties{
-		Version: 1, NodeID: settings.NodeID, ClusterID: prepared.clusterID, DirectoryID: prepared.directoryID,
-	})
-	if err != nil {
-		return home{}, fmt.Errorf("write %s: %w", filepath.Join(dir, "meta.properties"), err)
-	}
-	return prepared, nil
+	return nil
 }
 
 // removeHalfFormatted removes what a format left that was cut off. A metadata

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,6 +60,10 @@ type Server struct {
 	transactions *transactionShards
 	epoch        int64 // of the broker's registration
 
+	directories *directoryKeeper
+	lostMu      sync.Mutex
+	lost        map[string]bool // log directories that failed; guarded by lostMu
+
 	failed chan error
 	once   sync.Once
 	// closers end the parts that were started, the last one first.
@@ -86,6 +91,7 @@ func Start(ctx context.Context, settings *config.Config, options Options) (*Serv
 	s := &Server{
 		settings: settings, options: options, log: options.Log, events: newEventLog(options.Log), failed: make(chan error, 1),
 	}
+	s.directories = newDirectoryKeeper(s)
 	for _, step := range []func(context.Context) error{
 		s.bindSystemPorts, s.prepare, s.openStorage, s.openQuorum, s.startController, s.startGroups, s.startTransactions, s.register, s.listen,
 	} {
@@ -155,7 +161,15 @@ func (s *Server) prepare(context.Context) (err error) {
 		return err
 	}
 	if s.home.formatted {
-		s.log.Info().Str("directory", s.settings.LogDirs[0]).Str("cluster", s.home.clusterID).Msg("formatted the log directory")
+		s.log.Info().Str("directory", strings.Join(s.home.all(), ", ")).Str("cluster", s.home.clusterID).Msg("formatted the log directory")
+	}
+	if s.home.apart {
+		// Storage does not know it, so nobody else locks it.
+		lock, err := lockDirectory(s.options.FS, s.home.metadata)
+		if err != nil {
+			return err
+		}
+		s.onClose("metadata directory", func(context.Context) error { return lock.Close() })
 	}
 	return nil
 }
@@ -167,7 +181,7 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 		image = metadata.NewImage(s.home.clusterID)
 	}
 	s.storage, err = storage.Open(ctx, storage.Options{
-		FS: s.options.FS, Directories: s.settings.LogDirs, NodeID: s.settings.NodeID,
+		FS: s.options.FS, Directories: s.home.directories, NodeID: s.settings.NodeID,
 		Default: logConfig(s.settings.TopicConfig(dynamicOf(s.settings, image), nil)),
 		ConfigFor: func(topic string) storage.LogConfig {
 			return s.topicConfig(topic, image).Log
@@ -185,19 +199,10 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 		Events:                     s.storageEvent,
 	})
 	if err != nil {
-		return fmt.Errorf("open log directory %s: %w", s.settings.LogDirs[0], err)
+		return fmt.Errorf("open log directory %s: %w", strings.Join(s.home.directories, ", "), err)
 	}
 	s.onClose("logs", s.storage.Close)
 	return s.writePIDFile()
-}
-
-// storageEvent tells of an event. The only log directory has failed: that is the
-// end, as it is for a Kafka server whose directories have all failed.
-func (s *Server) storageEvent(event storage.Event) {
-	s.events.storage(event)
-	if event.Kind == storage.EventDirectoryOffline {
-		s.fail(fmt.Errorf("log directory %s has failed: %w", event.Directory, event.Err))
-	}
 }
 
 // flushInterval is log.flush.scheduler.interval.ms for storage, for which 0 is
@@ -231,7 +236,7 @@ func (s *Server) openQuorum(ctx context.Context) (err error) {
 		segmentBytes = m.InternalSegmentBytes
 	}
 	s.quorum, err = quorum.Open(ctx, quorum.Options{
-		FS: s.options.FS, Directory: s.settings.MetadataLogDir, NodeID: s.settings.NodeID,
+		FS: s.options.FS, Directory: s.home.metadata, NodeID: s.settings.NodeID,
 		ClusterID: s.home.clusterID, DirectoryID: s.home.directoryID, Endpoints: controllerEndpoints(s.settings, s.network.boundPorts()),
 		SegmentBytes: segmentBytes, SegmentAge: milliseconds(m.SegmentMs), RetentionBytes: m.RetentionBytes, RetentionAge: milliseconds(m.RetentionMs),
 		SnapshotBytes: m.MaxBytesBetweenSnapshots, SnapshotInterval: m.MaxSnapshotInterval, MaxBatchBytes: m.MaxBatchSizeBytes,
@@ -263,7 +268,7 @@ func (s *Server) startController(context.Context) error {
 		}
 		s.log.Info().Str("topic", topic).Msg("created a topic automatically")
 	}
-	s.replicas = replica.New(replica.Options{Storage: s.storage, NodeID: s.settings.NodeID, TopicConfig: s.topicConfig})
+	s.replicas = replica.New(replica.Options{Storage: s.storage, NodeID: s.settings.NodeID, TopicConfig: s.topicConfig, Cordoned: s.cordoned})
 	s.groups = newGroupShards(s)
 	s.controller = controller.New(options)
 	s.producerIDs = api.NewProducerIDs(s.controller.AllocateProducerIDs)
@@ -273,6 +278,7 @@ func (s *Server) startController(context.Context) error {
 	if err := s.replicas.Apply(nil, image); err != nil {
 		s.log.Error().Err(err).Msg("some partitions are offline")
 	}
+	s.directories.follow(nil, image)
 	return nil
 }
 
@@ -283,6 +289,7 @@ func (s *Server) publish(delta *metadata.Delta, image *metadata.Image) {
 	}
 	s.groups.follow(delta)
 	s.transactions.follow(delta)
+	s.directories.follow(delta, image)
 }
 
 // startGroups starts the group coordinator. Its shards start with their
@@ -316,6 +323,12 @@ func (s *Server) register(ctx context.Context) error {
 		return fmt.Errorf("register the broker: %w", err)
 	}
 	s.epoch = epoch
+	// Where partitions are must be known before leaders are elected.
+	if err := s.directories.settle(ctx); err != nil {
+		return fmt.Errorf("tell where partitions are: %w", err)
+	}
+	s.directories.start()
+	s.onClose("log directories", s.directories.close)
 	if s.settings.Broker.ControlledShutdown {
 		s.onClose("controlled shutdown", s.controller.ControlledShutdown)
 	}

@@ -189,6 +189,9 @@ func (l *Log) SetConfig(config LogConfig) {
 // Directory is the log directory (a member of log.dirs) it lives in.
 func (l *Log) Directory() string { return l.directory.path }
 
+// Offline is why the log's directory is not used any more; nil while it is.
+func (l *Log) Offline() error { return l.directory.failure() }
+
 // StartOffset is the log start offset.
 func (l *Log) StartOffset() int64 { return l.start.Load() }
 

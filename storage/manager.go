@@ -116,8 +116,11 @@ func (m *Manager) reserve(tp TopicPartition, id [16]byte, cordoned func(director
 	if err := m.failed[tp]; err != nil {
 		return nil, nil, fmt.Errorf("create log %s: %w", tp, err)
 	}
-	best := m.choose(id, cordoned)
-	if best == nil && id == [16]byte{} {
+	var best *logDirectory
+	if id == [16]byte{} && cordoned != nil {
+		best = m.choose(id, cordoned)
+	}
+	if best == nil {
 		best = m.choose(id, nil)
 	}
 	if best == nil {
@@ -283,6 +286,16 @@ func (m *Manager) DirectoryID(tp TopicPartition) [16]byte {
 			if &d.directory == l.directory {
 				return d.id
 			}
+		}
+	}
+	return [16]byte{}
+}
+
+// IDOf is the id of the log directory at a path; zero if there is none.
+func (m *Manager) IDOf(path string) [16]byte {
+	for _, d := range m.directories {
+		if d.path == cleanPath(path) {
+			return d.id
 		}
 	}
 	return [16]byte{}

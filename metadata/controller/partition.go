@@ -26,6 +26,8 @@ type partitionChange struct {
 	without, lost []int32
 	// target is where the replicas are to be; nil: where they are.
 	target *assignment
+	// moved is the directory that this node's replica is in; zero: as before.
+	moved [16]byte
 
 	isr, elr []int32
 	assignment

@@ -19,6 +19,9 @@ func unableToReplicate(factor int, why string) *Error {
 func (m *machine) place(first, count, factor int) ([][]int32, error) {
 	var usable, fenced []int32
 	for broker := range m.image.Brokers() {
+		if cordonedOff(broker) {
+			continue
+		}
 		if broker.Fenced {
 			fenced = append(fenced, broker.ID)
 		} else {

@@ -34,7 +34,9 @@ func (p *partitionChange) reassign(change *metadata.PartitionChangeRecord) {
 	if len(p.replicas) > 0 && p.machine.image.MetadataVersion() >= levelDirectoryIDs {
 		directories := make([][16]byte, len(p.replicas))
 		for i, id := range p.replicas {
-			if at := slices.Index(old.Replicas, id); at >= 0 && at < len(old.Directories) {
+			if id == p.machine.NodeID && p.moved != unassignedDirectory {
+				directories[i] = p.moved
+			} else if at := slices.Index(old.Replicas, id); at >= 0 && at < len(old.Directories) {
 				directories[i] = old.Directories[at]
 			} else {
 				directories[i] = p.machine.defaultDirectory(id)
