@@ -143,8 +143,15 @@ func (m *table) Replay(r Replayed) (func(), bool) {
 		if m.pending[r.ProducerID] == nil {
 			m.pending[r.ProducerID] = map[string]string{}
 		}
+		previous, had := m.pending[r.ProducerID][key]
 		m.pending[r.ProducerID][key] = string(r.Value)
-		return nil, true
+		return func() {
+			if had {
+				m.pending[r.ProducerID][key] = previous
+			} else {
+				delete(m.pending[r.ProducerID], key)
+			}
+		}, true
 	}
 	previous, had := m.values[key]
 	if r.Value == nil {
