@@ -51,6 +51,7 @@ func verbs() []verb {
 		{"console-consumer", "[options]", "print records (kafka-console-consumer.sh)", consoleConsumer},
 		{"consumer-groups", "[options]", "list, describe and delete consumer groups, reset their offsets (kafka-consumer-groups.sh)", consumerGroups},
 		{"storage", "COMMAND [options]", "format log directories, show what is in them (kafka-storage.sh)", storageVerb},
+		{"dump-log", "[options]", "print the files of a partition (kafka-dump-log.sh)", dumpLog},
 	}
 }
 

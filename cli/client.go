@@ -224,7 +224,7 @@ func (c *client) send(call string, request kmsg.Request) (kmsg.Response, error) 
 		case ctx.Err() != nil:
 			return nil, c.late(call)
 		case !unreachable(err) && answer == nil:
-			return nil, kgoError(err)
+			return nil, unsupported(kgoError(err), request)
 		}
 		select {
 		case <-time.After(pause):
@@ -257,7 +257,18 @@ func kgoError(err error) error {
 	if errors.As(err, &answer) {
 		return answered(answer.Code, nil)
 	}
+	if strings.Contains(err.Error(), "broker is too old") {
+		return &exception{"org.apache.kafka.common.errors.UnsupportedVersionException", err.Error()}
+	}
 	return &exception{"org.apache.kafka.common.KafkaException", err.Error()}
+}
+
+// unsupported names the API that a cluster does not know.
+func unsupported(err error, request kmsg.Request) error {
+	if isAnswer(err, "UnsupportedVersionException") {
+		return &exception{"org.apache.kafka.common.errors.UnsupportedVersionException", "The node does not support " + upperSnake(kmsg.NameForKey(request.Key()))}
+	}
+	return err
 }
 
 // unreachable tells errors of connections from others.

@@ -30,6 +30,12 @@ func (t *tool) newFormatter(class string, p properties) (recordFormatter, error)
 		return &loggingFormatter{t.defaultFormatter(p), t}, nil
 	case "NoOpMessageFormatter":
 		return noFormatter{}, nil
+	case "OffsetsMessageFormatter":
+		return &coordinatorFormatter{newCoordinatorDecoder("group"), []int16{0, 1}}, nil
+	case "GroupMetadataMessageFormatter":
+		return &coordinatorFormatter{newCoordinatorDecoder("group"), []int16{2}}, nil
+	case "TransactionLogMessageFormatter":
+		return &coordinatorFormatter{newCoordinatorDecoder("transaction"), nil}, nil
 	}
 	return nil, errors.New(class)
 }

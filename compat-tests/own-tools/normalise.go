@@ -48,6 +48,10 @@ func (e *expressions) output(s *side, text string) string {
 	for _, r := range e.replaced {
 		text = r.expression.ReplaceAllString(text, r.by)
 	}
+	// The stock parser spreads words over lines.
+	if at := strings.Index(text, "kafka-storage: error:"); at >= 0 {
+		text = text[:at] + strings.Join(strings.Fields(text[at:]), " ") + "\n"
+	}
 	return text
 }
 

@@ -13,33 +13,40 @@ import (
 // command is one command line of a script, with what stands indented under it.
 type command struct {
 	line string
-	// words are those of the line: the tool, then its arguments. $B is the broker's address, $C its controller's, $D its
-	// data directory, $F a folder of the script's own.
+	// words are those of the line: the tool, then its arguments. $B is the broker's address, $C its controller's, $F a
+	// folder of the script's own; $O and $S are in every place the data directories of the broker of the stock tools and
+	// of the last one.
 	words []string
 	in    string
 	// files are written into $F before the command runs.
 	files map[string]string
 	// sorted: the order of lines is not the same between two runs. loose: only the exit status is compared, and quiet
-	// leaves out the error output.
-	sorted, loose, quiet bool
+	// leaves out the error output. eventually: it is run again while the results differ, since it reads what was just written.
+	sorted, loose, quiet, eventually bool
+	// kafkaOnly: it is about something that Ottla does not have.
+	kafkaOnly bool
 	// status is the exit status wanted of both; -1: any.
 	status int
 	place  string
 }
 
-// read reads a script: a line that is not indented is a command, "#" begins a comment.
+// read reads a script: a line that is not indented is a command, "#" begins a comment. What follows "#! kafka" is run
+// against Apache Kafka alone, until "#! all".
 func read(path string) ([]command, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var commands []command
+	kafkaOnly := false
 	for i, line := range strings.Split(string(content), "\n") {
 		place := fmt.Sprintf("%s:%d", filepath.Base(path), i+1)
 		switch {
+		case strings.HasPrefix(line, "#! "):
+			kafkaOnly = line == "#! kafka"
 		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, "#"):
 		case !strings.HasPrefix(line, " "):
-			commands = append(commands, command{line: line, words: split(line), status: -1, place: place, files: map[string]string{}})
+			commands = append(commands, command{line: line, words: split(line), status: -1, place: place, kafkaOnly: kafkaOnly, files: map[string]string{}})
 		case len(commands) == 0:
 			return nil, fmt.Errorf("%s: no command before it", place)
 		default:
@@ -68,6 +75,8 @@ func (c *command) set(text string) error {
 		c.loose = true
 	case "quiet":
 		c.quiet = true
+	case "eventually":
+		c.eventually = true
 	default:
 		err = fmt.Errorf("no such word: %s", word)
 	}

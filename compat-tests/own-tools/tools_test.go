@@ -99,19 +99,23 @@ func (s *stock) run(t *testing.T, class, in string, arguments []string) (harness
 type place struct {
 	side
 	name   string
+	broker *harness.Broker
 	folder string
 	run    func(t *testing.T, c *command, arguments []string) (harness.Result, error)
 }
 
 func newPlace(t *testing.T, name string, b *harness.Broker, run func(*testing.T, *command, []string) (harness.Result, error)) *place {
 	t.Helper()
-	p := &place{name: name, folder: t.TempDir(), run: run}
+	return &place{name: name, broker: b, folder: t.TempDir(), run: run}
+}
+
+// settle sets what words stand for in a place.
+func (p *place) settle(first, last *harness.Broker) {
+	b := p.broker
 	controller := fmt.Sprintf("127.0.0.1:%d", b.ControllerPort)
 	host, port, _ := strings.Cut(b.Address, ":")
-	pairs := []string{"$B", b.Address, "$C", controller, "$D", b.Data, "$F", p.folder}
-	p.replacer = strings.NewReplacer(pairs...)
-	p.restorer = strings.NewReplacer(b.Address, "$B", controller, "$C", b.Data, "$D", p.folder, "$F", host+" "+port, "$B")
-	return p
+	p.replacer = strings.NewReplacer("$B", b.Address, "$C", controller, "$F", p.folder, "$O", first.Data, "$S", last.Data)
+	p.restorer = strings.NewReplacer(b.Address, "$B", controller, "$C", p.folder, "$F", host+" "+port, "$B", first.Data, "$O", last.Data, "$S")
 }
 
 // places starts the brokers: Apache Kafka with the stock tools, which is the first, Apache Kafka and Ottla with ours.
@@ -130,6 +134,9 @@ func places(t *testing.T) []*place {
 	}
 	if os.Getenv("OTTLA_CONTROL") == "" {
 		all = append(all, newPlace(t, "ours on Ottla", harness.StartOttla(t, harness.Options{}), ours))
+	}
+	for _, p := range all {
+		p.settle(all[0].broker, all[len(all)-1].broker)
 	}
 	return all
 }
@@ -178,6 +185,29 @@ func compare(t *testing.T, everywhere []*place, normal *expressions, c *command)
 	if classes[c.words[0]] == "" {
 		t.Fatalf("%s: no tool %s", c.place, c.words[0])
 	}
+	if c.kafkaOnly {
+		everywhere = slices.DeleteFunc(slices.Clone(everywhere), func(p *place) bool { return p.broker.Name == "Ottla" })
+	}
+	tries := 1
+	if c.eventually {
+		tries = 20
+	}
+	var wrong []string
+	for range tries {
+		if wrong = once(t, everywhere, normal, c); wrong == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, text := range wrong {
+		t.Error(text)
+	}
+}
+
+// once runs a command in every place and returns what is wrong.
+func once(t *testing.T, everywhere []*place, normal *expressions, c *command) (wrong []string) {
+	t.Helper()
+	complain := func(format string, arguments ...any) { wrong = append(wrong, fmt.Sprintf(format, arguments...)) }
 	results, errs := make([]harness.Result, len(everywhere)), make([]error, len(everywhere))
 	var running sync.WaitGroup
 	for i, p := range everywhere {
@@ -208,17 +238,18 @@ func compare(t *testing.T, everywhere []*place, normal *expressions, c *command)
 			got.Stdout, got.Stderr = sortLines(got.Stdout), sortLines(got.Stderr)
 		}
 		if c.status >= 0 && got.Code != c.status {
-			t.Errorf("%s: %s: exit status %d of %s, want %d", c.place, c.line, got.Code, p.name, c.status)
+			complain("%s: %s: exit status %d of %s, want %d", c.place, c.line, got.Code, p.name, c.status)
 		}
 		if i == 0 {
 			wanted = got
 			continue
 		}
 		if got.Code != wanted.Code || !c.loose && (got.Stdout != wanted.Stdout || got.Stderr != wanted.Stderr) {
-			t.Errorf("%s: %s\n%s: status %d\n%s\n-- errors\n%s\n%s: status %d\n%s\n-- errors\n%s", c.place, c.line,
+			complain("%s: %s\n%s: status %d\n%s\n-- errors\n%s\n%s: status %d\n%s\n-- errors\n%s", c.place, c.line,
 				everywhere[0].name, wanted.Code, wanted.Stdout, wanted.Stderr, p.name, got.Code, got.Stdout, got.Stderr)
 		}
 	}
+	return wrong
 }
 
 func sortLines(text string) string {
