@@ -30,9 +30,10 @@ func readWithStockTools(t *testing.T, seat *harness.Seat, turn int) {
 			t.Errorf("turn %d: kafka-dump-log %v of %s: exit status %d\n%s", turn, flags, pattern, result.Code, lastOf(result.Output()))
 			return
 		}
-		for _, line := range strings.Split(result.Output(), "\n") {
-			if complaint.MatchString(line) && !strings.Contains(line, "payload:") {
-				t.Errorf("turn %d: kafka-dump-log %v of %s: %s", turn, flags, pattern, line)
+		lines := strings.Split(result.Output(), "\n")
+		for i, line := range lines {
+			if complaint.MatchString(line) && !strings.Contains(line, "payload:") && !strings.Contains(line, "StaticLoggerBinder") {
+				t.Errorf("turn %d: kafka-dump-log %v of %s: %s", turn, flags, pattern, strings.Join(lines[i:min(len(lines), i+4)], "\n"))
 			}
 		}
 		for _, piece := range want {
@@ -48,7 +49,7 @@ func readWithStockTools(t *testing.T, seat *harness.Seat, turn int) {
 	if aborted, _ := filepath.Glob(filepath.Join(seat.Data, "ledger-*/*.txnindex")); len(aborted) > 0 {
 		dump("ledger-*/*.txnindex", []string{"lastStableOffset"})
 	}
-	dump("__cluster_metadata-0/*.log", []string{"REGISTER_BROKER_RECORD", "PARTITION_RECORD", "isValid: true"}, "--cluster-metadata-decoder")
+	dump("__cluster_metadata-0/*.log", []string{"REGISTER_BROKER_RECORD", "PARTITION_RECORD"}, "--cluster-metadata-decoder")
 	dump("__consumer_offsets-[0-9]/*.log", []string{"shared", "members"}, "--offsets-decoder")
 	dump("__transaction_state-[0-9]/*.log", []string{"abandoned", "ends-true"}, "--transaction-log-decoder")
 	for _, file := range metadataFiles(t, seat) {

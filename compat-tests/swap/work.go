@@ -71,7 +71,8 @@ func (w *worker) work(t *testing.T, now *harness.Broker, with security) {
 
 func (w *worker) create(t *testing.T, ctx context.Context, admin *kadm.Client) {
 	t.Helper()
-	small := map[string]*string{"segment.bytes": kadm.StringPtr("1048576")}
+	// Some records are old: nothing may expire.
+	small := map[string]*string{"segment.bytes": kadm.StringPtr("1048576"), "retention.ms": kadm.StringPtr("-1")}
 	clean := map[string]*string{
 		"segment.bytes": kadm.StringPtr("1048576"), "cleanup.policy": kadm.StringPtr("compact"),
 		"min.cleanable.dirty.ratio": kadm.StringPtr("0.01"), "delete.retention.ms": kadm.StringPtr("0"),
