@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Parse types and checks values of a table's keys, in the table's order. Keys that the table does not know are left out.
@@ -91,6 +92,26 @@ func (c *Config) With(dynamic Dynamic) *Config {
 		}
 	}
 	return &next
+}
+
+// Running is what a server takes up of its dynamic configuration while it runs, beside what topics have of it.
+type Running struct {
+	MaxConnections         int32
+	MaxConnectionsPerIP    int32
+	MaxConnectionsPerIPFor map[string]int
+	ProducerIDExpiration   time.Duration
+}
+
+// Running is the file's configuration with the dynamic one laid over it.
+func (c *Config) Running(dynamic Dynamic) (Running, error) {
+	next := c.With(dynamic)
+	if err := next.checkConnectionLimits(); err != nil {
+		return Running{}, err
+	}
+	return Running{
+		MaxConnections: next.int32("max.connections"), MaxConnectionsPerIP: next.int32("max.connections.per.ip"),
+		MaxConnectionsPerIPFor: next.Socket.MaxConnectionsPerIPFor, ProducerIDExpiration: next.ms("producer.id.expiration.ms"),
+	}, nil
 }
 
 // CordonedLogDirs is cordoned.log.dirs: the directories that take no new partitions, or "*" for all of them.

@@ -47,14 +47,7 @@ func (n *network) serve(handlers api.Handlers) {
 func (n *network) accept(l *listener) {
 	defer n.goroutines.Done()
 	for {
-		if n.slots != nil {
-			select {
-			case n.slots <- struct{}{}:
-			case <-n.stopping:
-				return
-			}
-		}
-		if !n.acceptOne(l) {
+		if !n.gate.enter(n.stopping) || !n.acceptOne(l) {
 			return
 		}
 	}
@@ -70,8 +63,8 @@ func (n *network) acceptOne(l *listener) bool {
 			conn.Close()
 		}
 	}
-	if n.slots != nil && !kept {
-		<-n.slots
+	if !kept {
+		n.gate.leave()
 	}
 	switch {
 	case err == nil:

@@ -59,7 +59,7 @@ type network struct {
 	draining   atomic.Bool
 	panics     atomic.Uint64
 	nextID     atomic.Uint64
-	slots      chan struct{} // one of each connection; nil without a bound
+	gate       *gate // bounds the connections
 
 	lock        sync.Mutex
 	stopped     bool
@@ -82,12 +82,9 @@ func newNetwork(options networkOptions) *network {
 		stopping:       make(chan struct{}),
 		connections:    map[*connection]struct{}{},
 		perAddress:     map[string]int{},
+		gate:           newGate(options.MaxConnections),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	const unbounded = 1 << 30
-	if options.MaxConnections < unbounded {
-		n.slots = make(chan struct{}, max(options.MaxConnections, 0))
-	}
 	if options.MaxIdle > 0 {
 		n.goroutines.Add(1)
 		go n.sweep()
@@ -174,9 +171,16 @@ func (n *network) forget(c *connection) {
 		delete(n.perAddress, c.host)
 	}
 	n.lock.Unlock()
-	if n.slots != nil {
-		<-n.slots
-	}
+	n.gate.leave()
+}
+
+// setLimits changes how many connections there may be, in all and from one
+// address. Those that are there stay.
+func (n *network) setLimits(all, perAddress int, overrides map[string]int) {
+	n.gate.setLimit(all)
+	n.lock.Lock()
+	defer n.lock.Unlock()
+	n.MaxPerAddress, n.PerAddress = perAddress, overrides
 }
 
 // recovered turns a panic of decoding or of a handler into the connection's

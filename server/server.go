@@ -279,6 +279,7 @@ func (s *Server) startController(context.Context) error {
 		s.log.Error().Err(err).Msg("some partitions are offline")
 	}
 	s.directories.follow(nil, image)
+	s.followConfigs(nil, image)
 	return nil
 }
 
@@ -290,6 +291,7 @@ func (s *Server) publish(delta *metadata.Delta, image *metadata.Image) {
 	s.groups.follow(delta)
 	s.transactions.follow(delta)
 	s.directories.follow(delta, image)
+	s.followConfigs(delta, image)
 }
 
 // startGroups starts the group coordinator. Its shards start with their

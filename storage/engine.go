@@ -20,7 +20,7 @@ type engine struct {
 	now                  func() time.Time
 	emit                 func(Event)
 	jitter               func(max int64) int64
-	producerExpirationMs int64
+	producerExpirationMs atomic.Int64
 	files                fileCache
 	buffers              sync.Pool // *[]byte of scanBufferSize
 	crc                  *crc32.Table
@@ -52,10 +52,7 @@ func newEngine(options *Options) *engine {
 		e.emit = func(Event) {}
 	}
 	e.flushInterval = options.FlushInterval
-	e.producerExpirationMs = options.ProducerIDExpiration.Milliseconds()
-	if e.producerExpirationMs <= 0 {
-		e.producerExpirationMs = (24 * time.Hour).Milliseconds()
-	}
+	e.setProducerExpiration(options.ProducerIDExpiration)
 	e.jitter = func(max int64) int64 { return rand.Int64N(max) }
 	e.files.max = options.MaxOpenFiles
 	if e.files.max <= 0 {
@@ -65,6 +62,14 @@ func newEngine(options *Options) *engine {
 	e.buffers.New = func() any { b := make([]byte, scanBufferSize); return &b }
 	e.crc = crc32.MakeTable(crc32.Castagnoli)
 	return e
+}
+
+// setProducerExpiration changes how long idle producers are known; not above 0: a day.
+func (e *engine) setProducerExpiration(idle time.Duration) {
+	if idle.Milliseconds() <= 0 {
+		idle = 24 * time.Hour
+	}
+	e.producerExpirationMs.Store(idle.Milliseconds())
 }
 
 func (e *engine) nowMs() int64 { return e.now().UnixMilli() }

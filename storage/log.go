@@ -308,7 +308,7 @@ func (l *Log) ProducerStates() []ProducerState {
 func (l *Log) ExpireProducers() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.producer.expire(l.engine.nowMs(), l.engine.producerExpirationMs)
+	l.producer.expire(l.engine.nowMs(), l.engine.producerExpirationMs.Load())
 }
 
 // Size is the bytes of all .log files.

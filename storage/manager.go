@@ -257,6 +257,9 @@ func (m *Manager) SetDefault(config LogConfig) {
 	m.defaults = config
 }
 
+// SetProducerIDExpiration changes after how long an idle producer is forgotten.
+func (m *Manager) SetProducerIDExpiration(idle time.Duration) { m.engine.setProducerExpiration(idle) }
+
 // Default is the configuration of topics that have none of their own.
 func (m *Manager) Default() LogConfig {
 	m.mu.RLock()

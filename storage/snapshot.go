@@ -191,7 +191,7 @@ func (l *Log) readSnapshot(offset int64) (map[int64]*producer, error) {
 	}
 	now := l.engine.nowMs()
 	for id, p := range byID {
-		if expired(p, now, l.engine.producerExpirationMs) {
+		if expired(p, now, l.engine.producerExpirationMs.Load()) {
 			delete(byID, id)
 		}
 	}
