@@ -64,13 +64,7 @@ func (h *home) all() []string {
 // to its end and is taken up again. Once it has, every directory must have one: an
 // empty one may be a disk that is not mounted.
 func prepareHome(fsys vfs.FS, settings *config.Config, ports map[string]int) (prepared home, err error) {
-	for _, dir := range settings.LogDirs {
-		if dir = filepath.Clean(dir); !slices.Contains(prepared.directories, dir) {
-			prepared.directories = append(prepared.directories, dir)
-		}
-	}
-	prepared.metadata = filepath.Clean(settings.MetadataLogDir)
-	prepared.apart = !slices.Contains(prepared.directories, prepared.metadata)
+	prepared.layOut(settings)
 	var locks []io.Closer
 	defer func() {
 		for _, lock := range locks {
@@ -97,6 +91,17 @@ func prepareHome(fsys vfs.FS, settings *config.Config, ports map[string]int) (pr
 		err = prepared.format(fsys, places, settings, ports, &locks)
 	}
 	return prepared, err
+}
+
+// layOut notes which directories there are.
+func (h *home) layOut(settings *config.Config) {
+	for _, dir := range settings.LogDirs {
+		if dir = filepath.Clean(dir); !slices.Contains(h.directories, dir) {
+			h.directories = append(h.directories, dir)
+		}
+	}
+	h.metadata = filepath.Clean(settings.MetadataLogDir)
+	h.apart = !slices.Contains(h.directories, h.metadata)
 }
 
 // look locks a directory and reads what is in it. A directory that cannot be read
@@ -165,9 +170,43 @@ func (p *place) checkOwner(settings *config.Config, cluster string) error {
 	return nil
 }
 
-// adopt looks at formatted directories. It writes nothing, but for a directory id
+// adopt takes over formatted directories. It writes nothing, but for a directory id
 // where there is none yet, as Kafka does at its start.
 func (h *home) adopt(fsys vfs.FS, settings *config.Config, places []place) error {
+	inspection, err := h.understand(fsys, settings, places)
+	if err != nil {
+		return err
+	}
+	for i := range places {
+		if err := places[i].identify(fsys); err != nil {
+			return err
+		}
+	}
+	h.directoryID, h.kraftVersion, h.image = places[0].holds.DirectoryID, inspection.KRaftVersion, inspection.Image
+	return nil
+}
+
+// understand looks at formatted directories and changes nothing. With an error the
+// metadata is told too, where it could be read.
+func (h *home) understand(fsys vfs.FS, settings *config.Config, places []place) (*quorum.Inspection, error) {
+	if err := h.checkPlaces(settings, places); err != nil {
+		return nil, err
+	}
+	inspection, err := quorum.Inspect(fsys, h.metadata, settings.NodeID, h.clusterID)
+	if err != nil {
+		return nil, fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", h.metadata, err)
+	}
+	if !inspection.Formatted {
+		return nil, fmt.Errorf("log directory %s has a meta.properties, but no metadata (%s or %s); nothing was changed", h.metadata, bootstrapFile, metadataDirectory)
+	}
+	if err := checkAdoption(fsys, inspection.Image, settings.NodeID, places); err != nil {
+		return inspection, fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", h.metadata, err)
+	}
+	return inspection, nil
+}
+
+// checkPlaces tells whether formatted directories belong to this node and together.
+func (h *home) checkPlaces(settings *config.Config, places []place) error {
 	if err := places[0].checkOwner(settings, ""); err != nil {
 		return err
 	}
@@ -192,19 +231,6 @@ func (h *home) adopt(fsys vfs.FS, settings *config.Config, places []place) error
 		}
 		ids[p.holds.DirectoryID] = p.dir
 	}
-	inspection, err := quorum.Inspect(fsys, h.metadata, settings.NodeID, h.clusterID)
-	if err != nil {
-		return fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", h.metadata, err)
-	}
-	if !inspection.Formatted {
-		return fmt.Errorf("log directory %s has a meta.properties, but no metadata (%s or %s); nothing was changed", h.metadata, bootstrapFile, metadataDirectory)
-	}
-	for i := range places {
-		if err := places[i].identify(fsys); err != nil {
-			return err
-		}
-	}
-	h.directoryID, h.kraftVersion, h.image = places[0].holds.DirectoryID, inspection.KRaftVersion, inspection.Image
 	return nil
 }
 
@@ -226,26 +252,10 @@ func (p *place) write(fsys vfs.FS) error {
 
 // format makes empty directories a node's.
 func (h *home) format(fsys vfs.FS, places []place, settings *config.Config, ports map[string]int, locks *[]io.Closer) error {
-	h.clusterID, h.formatted = settings.InitialClusterID, true
-	for i := range places {
-		p := &places[i]
-		switch {
-		case p.failed != nil:
-			return fmt.Errorf("read log directory %s: %w", p.dir, p.failed)
-		case len(p.contents.Logs)+len(p.contents.Stray) > 0 && p.contents.MetaProperties:
-			return fmt.Errorf("log directory %s holds partitions, but %s no meta.properties and no metadata; nothing was changed", p.dir, h.metadata)
-		case len(p.contents.Logs)+len(p.contents.Stray) > 0:
-			return fmt.Errorf("log directory %s holds partitions, but no meta.properties that says whose they are; nothing was changed", p.dir)
-		case i > 0 && p.contents.MetadataLog:
-			return fmt.Errorf("log directory %s holds %s, whose place is %s (metadata.log.dir); nothing was changed", p.dir, metadataDirectory, h.metadata)
-		case p.contents.MetaProperties:
-			// A format that was cut off has come as far as here.
-			if err := p.checkOwner(settings, ""); err != nil {
-				return err
-			}
-			h.clusterID = p.holds.ClusterID
-		}
+	if err := h.checkUnformatted(fsys, settings, places); err != nil {
+		return err
 	}
+	h.formatted = true
 	if h.clusterID == "" {
 		h.clusterID = uuid.String(uuid.New())
 	}
@@ -286,6 +296,31 @@ func (h *home) format(fsys vfs.FS, places []place, settings *config.Config, port
 	return nil
 }
 
+// checkUnformatted tells what stands against a format, and changes nothing.
+func (h *home) checkUnformatted(fsys vfs.FS, settings *config.Config, places []place) error {
+	h.clusterID = settings.InitialClusterID
+	for i := range places {
+		p := &places[i]
+		switch {
+		case p.failed != nil:
+			return fmt.Errorf("read log directory %s: %w", p.dir, p.failed)
+		case len(p.contents.Logs)+len(p.contents.Stray) > 0 && p.contents.MetaProperties:
+			return fmt.Errorf("log directory %s holds partitions, but %s no meta.properties and no metadata; nothing was changed", p.dir, h.metadata)
+		case len(p.contents.Logs)+len(p.contents.Stray) > 0:
+			return fmt.Errorf("log directory %s holds partitions, but no meta.properties that says whose they are; nothing was changed", p.dir)
+		case i > 0 && p.contents.MetadataLog:
+			return fmt.Errorf("log directory %s holds %s, whose place is %s (metadata.log.dir); nothing was changed", p.dir, metadataDirectory, h.metadata)
+		case p.contents.MetaProperties:
+			// A format that was cut off has come as far as here.
+			if err := p.checkOwner(settings, ""); err != nil {
+				return err
+			}
+			h.clusterID = p.holds.ClusterID
+		}
+	}
+	return checkHalfFormatted(fsys, h.metadata, places[0].contents)
+}
+
 // formatMetadata writes what makes an empty directory that of the metadata log.
 func (h *home) formatMetadata(fsys vfs.FS, id uuid.UUID, settings *config.Config, ports map[string]int) error {
 	h.directoryID = id
@@ -302,22 +337,28 @@ func (h *home) formatMetadata(fsys vfs.FS, id uuid.UUID, settings *config.Config
 	return nil
 }
 
-// removeHalfFormatted removes what a format left that was cut off. A metadata
-// directory with a log in it is not that.
+// checkHalfFormatted tells whether a metadata directory may be what a format left
+// that was cut off. One with a log in it is not that.
+func checkHalfFormatted(fsys vfs.FS, dir string, contents storage.DirectoryContents) error {
+	if !contents.MetadataLog {
+		return nil
+	}
+	entries, err := fsys.ReadDir(filepath.Join(dir, metadataDirectory))
+	if err != nil {
+		return fmt.Errorf("read log directory %s: %w", dir, err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name, ".log") {
+			return fmt.Errorf("log directory %s holds a metadata log, but no meta.properties that says whose it is; nothing was changed", dir)
+		}
+	}
+	return nil
+}
+
+// removeHalfFormatted removes what a format left that was cut off.
 func removeHalfFormatted(fsys vfs.FS, dir string, contents storage.DirectoryContents) error {
 	if !contents.MetadataLog && !slices.Contains(contents.Files, bootstrapFile) {
 		return nil
-	}
-	if contents.MetadataLog {
-		entries, err := fsys.ReadDir(filepath.Join(dir, metadataDirectory))
-		if err != nil {
-			return fmt.Errorf("read log directory %s: %w", dir, err)
-		}
-		for _, entry := range entries {
-			if strings.HasSuffix(entry.Name, ".log") {
-				return fmt.Errorf("log directory %s holds a metadata log, but no meta.properties that says whose it is; nothing was changed", dir)
-			}
-		}
 	}
 	for _, name := range []string{bootstrapFile, metadataDirectory} {
 		if err := fsys.RemoveAll(filepath.Join(dir, name)); err != nil {

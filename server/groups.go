@@ -20,8 +20,10 @@ type groupShards struct {
 }
 
 func newGroupShards(s *Server) *groupShards {
+	config := groupConfig(s.settings)
+	config.MetadataVersion = func() int16 { return s.controller.Image().MetadataVersion() }
 	g := &groupShards{service: group.New(group.Options{
-		Config: groupConfig(s.settings), Now: time.Now, NewID: uuid.New,
+		Config: config, Now: time.Now, NewID: uuid.New,
 		Translate: replica.ErrorOf, Limits: record.Limits{MaxDecompressedBytes: maxUnpacked}, Events: s.events.groups,
 	})}
 	g.init(s, group.TopicName, g.service)

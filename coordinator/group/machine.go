@@ -40,6 +40,14 @@ func NewMachine(config Config, now func() time.Time, newID func() [16]byte, time
 	}
 }
 
+// offsetRecord is the record of an offset at the cluster's level.
+func (m *Machine) offsetRecord(group, topic string, partition int32, o offset) coordinator.Record {
+	if m.config.MetadataVersion == nil {
+		return offsetRecord(group, topic, partition, o)
+	}
+	return offsetRecordAt(m.config.MetadataVersion(), group, topic, partition, o)
+}
+
 // Replay implements coordinator.Machine. Records of newer kinds of groups are
 // left alone: they stay in the log for a server that knows them.
 func (m *Machine) Replay(replayed coordinator.Replayed) (undo func(), ok bool) {

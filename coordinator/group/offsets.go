@@ -35,7 +35,7 @@ func (m *Machine) OffsetCommit(request *kmsg.OffsetCommitRequest) (*kmsg.OffsetC
 			if p.Metadata != nil && javaLength(*p.Metadata) > m.config.OffsetMetadataMaxSize {
 				committed.ErrorCode = kerr.OffsetMetadataTooLarge.Code
 			} else {
-				result.Records = append(result.Records, offsetRecord(request.Group, topic.Topic, p.Partition, newOffset(p, topic.TopicID, now, expires)))
+				result.Records = append(result.Records, m.offsetRecord(request.Group, topic.Topic, p.Partition, newOffset(p, topic.TopicID, now, expires)))
 			}
 			answer.Partitions = append(answer.Partitions, committed)
 		}

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -21,9 +22,14 @@ const (
 const (
 	groupValueVersion        int16 = 3
 	offsetValueVersion       int16 = 4
+	offsetValueVersionOld    int16 = 3
 	offsetValueVersionExpire int16 = 1
 	maxGroupValueVersion     int16 = 4
 	maxOffsetValueVersion    int16 = 4
+
+	// levelFlexibleOffsets is the metadata.version (3.5-IV0) whose servers all read
+	// version 4 of an offset's value (KIP-915).
+	levelFlexibleOffsets int16 = 9
 )
 
 // none stands for a timestamp, epoch or retention that was not given.
@@ -54,8 +60,17 @@ func offsetTombstone(group, topic string, partition int32) coordinator.Record {
 }
 
 func offsetRecord(group, topic string, partition int32, o offset) coordinator.Record {
+	return offsetRecordAt(math.MaxInt16, group, topic, partition, o)
+}
+
+// offsetRecordAt is the record of an offset at a level of metadata.version: a
+// server of a lower level than levelFlexibleOffsets may not read what is newer.
+func offsetRecordAt(level int16, group, topic string, partition int32, o offset) coordinator.Record {
 	value := kmsg.NewOffsetCommitValue()
 	value.Version = offsetValueVersion
+	if level < levelFlexibleOffsets {
+		value.Version = offsetValueVersionOld
+	}
 	if o.expires != none {
 		value.Version = offsetValueVersionExpire
 	}

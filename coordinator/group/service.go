@@ -30,6 +30,8 @@ type Config struct {
 	LoadBufferSize         int           // offsets.load.buffer.size
 	TopicPartitions        int32         // offsets.topic.num.partitions
 	Codec                  record.Codec  // offsets.topic.compression.codec
+	// MetadataVersion is the level that records are written at; nil: the newest.
+	MetadataVersion func() int16
 }
 
 // DefaultConfig has Apache Kafka's defaults.

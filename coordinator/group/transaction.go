@@ -33,7 +33,7 @@ func (m *Machine) TxnOffsetCommit(request *kmsg.TxnOffsetCommitRequest, verifica
 				if p.Metadata != nil {
 					o.metadata = *p.Metadata
 				}
-				result.Records = append(result.Records, offsetRecord(request.Group, topic.Topic, p.Partition, o))
+				result.Records = append(result.Records, m.offsetRecord(request.Group, topic.Topic, p.Partition, o))
 			}
 			answer.Partitions = append(answer.Partitions, committed)
 		}
