@@ -310,8 +310,10 @@ func (l *Log) loadSegments(o loadOptions) error {
 	if err := l.dropDeleted(o.start); err != nil {
 		return err
 	}
+	var recovered map[int64]*producer
 	if !o.clean {
-		if err := l.recover(&o); err != nil {
+		var err error
+		if recovered, err = l.recover(&o); err != nil {
 			return err
 		}
 	}
@@ -358,7 +360,11 @@ func (l *Log) loadSegments(o loadOptions) error {
 	if err := l.removeStraySnapshots(&l.producer, bases); err != nil {
 		return err
 	}
-	return l.rebuildProducers(l.segments, end, o.clean)
+	if err := l.rebuildProducers(l.segments, end, o.clean); err != nil {
+		return err
+	}
+	l.remember(recovered)
+	return nil
 }
 
 // dropDeleted deletes the segments that lie wholly below the start offset: a deletion that was interrupted, or was still to come.

@@ -15,14 +15,15 @@ import (
 // leader epochs and producer snapshots are made anew, and at the first bytes that are no batch the log is cut and all later segments go.
 // If those bytes lie below the recovery point, data that was flushed is damaged: that is an error, nothing is cut. A segment that lost its
 // end whole, so that the next one does not follow it, is such a place too, unless compaction may have taken those records.
-func (l *Log) recover(o *loadOptions) error {
+// It returns the producers as the scan left them.
+func (l *Log) recover(o *loadOptions) (map[int64]*producer, error) {
 	first := max(floorSegment(l.segments, o.recoveryPoint), 0)
 	if len(l.segments) == 0 {
-		return l.checkLost(o, o.start)
+		return nil, l.checkLost(o, o.start)
 	}
 	replay := producers{byID: map[int64]*producer{}, snapshots: append([]int64(nil), l.producer.snapshots...)}
 	if err := l.replayTo(&replay, l.segments[:first], l.segments[0].base, l.segments[first].base); err != nil {
-		return err
+		return nil, err
 	}
 	epochs, sparse := l.epochs, l.config.Compact
 	for i := first; i < len(l.segments); i++ {
@@ -30,23 +31,23 @@ func (l *Log) recover(o *loadOptions) error {
 		r := recovery{log: l, options: o, segment: s, producers: &replay, epochs: epochs, sparse: sparse}
 		cut, err := r.run()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		epochs, sparse = r.epochs, r.sparse
 		hole := !sparse && i+1 < len(l.segments) && l.segments[i+1].base > r.next
 		if hole {
 			if err := l.checkLost(o, r.next); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if cut > 0 || hole {
 			l.emit(Event{Kind: EventTailTruncated, Offset: r.next, Bytes: cut})
 			if err := l.dropAfter(i); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if err := l.takeSnapshot(&replay, false); err != nil {
-			return err
+			return nil, err
 		}
 		l.emit(Event{Kind: EventSegmentRecovered, Offset: s.base, Bytes: s.size.Load()})
 		if cut > 0 || hole {
@@ -56,10 +57,10 @@ func (l *Log) recover(o *loadOptions) error {
 	l.producer.snapshots = replay.snapshots
 	if len(epochs) != len(l.epochs) {
 		if err := l.storeEpochs(epochs); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return replay.byID, nil
 }
 
 // checkLost refuses a log that ends before what was flushed.
@@ -397,6 +398,20 @@ func (l *Log) rebuildProducers(segments []*segment, end int64, clean bool) error
 	s.replicated(l.highWatermark.Load())
 	l.updateFirstUnstable()
 	return nil
+}
+
+// remember gives producers back the batches that a recovery has seen and their snapshot does not hold, which is the last batch alone: a
+// client whose answers a kill has cut off repeats all that it had in flight.
+func (l *Log) remember(recovered map[int64]*producer) {
+	l.state.Lock()
+	defer l.state.Unlock()
+	for id, p := range l.producer.byID {
+		seen := recovered[id]
+		if seen == nil || seen.epoch != p.epoch || p.count == 0 || seen.count <= p.count || *seen.last() != *p.last() {
+			continue
+		}
+		p.batches, p.count = seen.batches, seen.count
+	}
 }
 
 func (l *Log) openTransactions() {
