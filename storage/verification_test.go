@@ -133,3 +133,24 @@ func TestPassesExpire(t *testing.T) {
 		t.Fatalf("with an expired pass: %v", err)
 	}
 }
+
+// TestMarkerKeepsItsProducer: what is known of a producer counts from its last
+// marker too, or an older coordinator's marker would be taken afterwards.
+func TestMarkerKeepsItsProducer(t *testing.T) {
+	l := memoryLog(t, smallConfig())
+	mustAppend(t, l, testBatch{producerID: 1, transactional: true, timestamps: []int64{1000}}, OriginClient)
+	mustAppend(t, l, testBatch{producerID: 1, timestamps: []int64{9000}, marker: &endMarker{coordinatorEpoch: 7}}, OriginCoordinator)
+	expire := func(now int64) {
+		l.mu.Lock()
+		l.producer.expire(now, 5000)
+		l.mu.Unlock()
+	}
+	expire(13_000)
+	older := testBatch{producerID: 1, marker: &endMarker{coordinatorEpoch: 6}}
+	if _, err := l.Append(older.bytes(), AppendOptions{Origin: OriginCoordinator}); !errors.Is(err, ErrTransactionCoordinatorFenced) {
+		t.Errorf("an older coordinator's marker: %v", err)
+	}
+	if expire(14_000); len(l.ProducerStates()) != 0 {
+		t.Error("the producer is still there")
+	}
+}
