@@ -43,6 +43,7 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"start", "[FILE] [options]", "start a server with the properties of FILE", start},
+		{"adopt", "--dry-run FILE", "say what a start would find in the log directories, and do", adopt},
 		{"version", "", "print the version", version},
 		{"topics", "[options]", "create, list, describe, alter and delete topics (kafka-topics.sh)", topics},
 		{"get-offsets", "[options]", "print offsets of partitions (kafka-get-offsets.sh)", getOffsets},
