@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/metadata"
 )
 
 // scriptResource is the resource of a word: broker:1, group:g, metrics:m, logger:1,
@@ -31,6 +33,9 @@ func scriptResource(word string) (kmsg.ConfigResourceType, string) {
 //	reassign [fixed=1] topic-partition=1+2 …   (no ids: take it back)
 //	features [kind=n] [validate=1] name=level …
 //	unregister id
+//	place topic-partition=directory …
+//	directories online=id+id [cordoned=id]
+//	foreign id …   (brokers that somebody else registered)
 func (s *script) runAdmin(ctx context.Context, command string, flags map[string]string, names []string) (string, error) {
 	switch command {
 	case "elect":
@@ -39,6 +44,25 @@ func (s *script) runAdmin(ctx context.Context, command string, flags map[string]
 		return s.runReassign(ctx, flags)
 	case "features":
 		return s.runFeatures(ctx, flags)
+	case "place":
+		var placements []Placement
+		for _, name := range slices.Sorted(maps.Keys(flags)) {
+			topic, partition := scriptPartition(name)
+			known, _ := s.controller.Image().Topic(topic)
+			placements = append(placements, Placement{known.ID, partition, scriptIDs(flags[name])[0]})
+		}
+		return "", s.controller.AssignDirectories(ctx, placements)
+	case "directories":
+		return "", s.controller.SetDirectories(ctx, scriptIDs(flags["online"]), scriptIDs(flags["cordoned"]))
+	case "foreign":
+		return "", s.controller.do(ctx, func(m *machine) (records []metadata.Record) {
+			for i, name := range names {
+				record := metadata.NewRegisterBrokerRecord()
+				record.BrokerID, record.BrokerEpoch, record.LogDirs = scriptNumber(name), m.last+1+int64(i), [][16]byte{{15: 99}}
+				records = append(records, record)
+			}
+			return records
+		})
 	}
 	request := kmsg.NewPtrUnregisterBrokerRequest()
 	request.BrokerID = scriptNumber(names[0])
@@ -131,6 +155,14 @@ func (s *script) runFeatures(ctx context.Context, flags map[string]string) (stri
 func scriptPartition(word string) (string, int32) {
 	at := strings.LastIndexByte(word, '-')
 	return word[:at], scriptNumber(word[at+1:])
+}
+
+// scriptIDs are directory ids by their last byte.
+func scriptIDs(text string) (ids [][16]byte) {
+	for _, id := range strings.FieldsFunc(text, func(r rune) bool { return r == '+' }) {
+		ids = append(ids, [16]byte{15: byte(scriptNumber(id))})
+	}
+	return ids
 }
 
 func scriptNumber(word string) int32 {

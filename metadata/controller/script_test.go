@@ -201,7 +201,11 @@ func (s *script) run(words []string) string {
 		if len(words) > 1 && words[1] == "clean" {
 			previous = s.epoch
 		}
-		s.epoch, err = s.controller.RegisterBroker(ctx, testRegistration(s.incarnation, previous))
+		registration := testRegistration(s.incarnation, previous)
+		if flags, _ := parseWords(words); flags["dirs"] != "" {
+			registration.Directories = scriptIDs(flags["dirs"])
+		}
+		s.epoch, err = s.controller.RegisterBroker(ctx, registration)
 		answer = fmt.Sprintf("epoch %d\n", s.epoch)
 	case "unfence":
 		err = s.controller.Unfence(ctx)
@@ -305,7 +309,7 @@ func (s *script) runRequest(ctx context.Context, words []string) (string, error)
 			}
 			return lines
 		})
-	case "elect", "reassign", "features", "unregister":
+	case "elect", "reassign", "features", "unregister", "place", "directories", "foreign":
 		return s.runAdmin(ctx, words[0], flags, names)
 	case "alter":
 		response, err := s.controller.IncrementalAlterConfigs(ctx, scriptAlter(names[0], flags))
