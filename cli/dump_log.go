@@ -145,7 +145,7 @@ func rawParser(r *record.Record) (key, payload *string, err error) {
 
 // decoderOf returns what prints a key or a value, by the name of the stock tool's class.
 func decoderOf(class string) (func([]byte) (*string, error), error) {
-	number := func(field []byte) string { return string(field) }
+	number := javaString
 	switch strings.TrimPrefix(class, "org.apache.kafka.tools.api.") {
 	case "StringDecoder", "DefaultDecoder":
 	case "IntegerDecoder":

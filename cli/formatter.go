@@ -207,7 +207,7 @@ func (t *tool) deserializer(class string) deserializer {
 		return nil
 	case "StringDeserializer":
 		return func(field []byte) (string, error) {
-			return strings.ToValidUTF8(string(field), string(utf8.RuneError)), nil
+			return javaString(field), nil
 		}
 	case "ByteArrayDeserializer", "ByteBufferDeserializer":
 		return func(field []byte) (string, error) { return string(field), nil }
@@ -232,6 +232,30 @@ func (t *tool) deserializer(class string) deserializer {
 	}
 	t.logLine("ERROR", formatters+"DefaultMessageFormatter", "Unable to instantiate a deserializer from "+class)
 	return nil
+}
+
+// javaString is text of UTF-8 in which what is not is replaced, one mark for as many bytes as could begin a character.
+func javaString(field []byte) string {
+	if utf8.Valid(field) {
+		return string(field)
+	}
+	var text strings.Builder
+	for len(field) > 0 {
+		r, size := utf8.DecodeRune(field)
+		if r == utf8.RuneError && size == 1 {
+			for size < len(field) && size < utf8.UTFMax-1 && begins(field[:size+1]) {
+				size++
+			}
+		}
+		text.WriteRune(r)
+		field = field[size:]
+	}
+	return text.String()
+}
+
+// begins tells whether bytes are the beginning of a character that is longer.
+func begins(field []byte) bool {
+	return !utf8.FullRune(field)
 }
 
 // escapedBytes prints bytes as Kafka's Bytes does.

@@ -65,9 +65,7 @@ func (t *tool) storage(words []string) error {
 	}
 	usage := "usage: " + storageProgram + " [-h]\n                     {" + strings.Join(names, ",") + "}\n                     ..."
 	if len(words) == 0 {
-		t.println(usage)
-		t.println(storageProgram + ": error: too few arguments\n")
-		return errSilent
+		return &misused{usage, "too few arguments"}
 	}
 	if words[0] == "-h" || words[0] == "--help" {
 		t.println(usage + "\n\npositional arguments:")

@@ -29,6 +29,7 @@ func newExpressions() *expressions {
 		{`(?m)^console-consumer-\d+\b.*\n`, ""},
 		{`console-consumer-\d+`, "console-consumer-N"},
 		{`crc: \d+`, "crc: CRC"},
+		{`"lastContainedLogTimestamp":\d+`, `"lastContainedLogTimestamp":TIME`},
 		{`(cluster|directory)(\.i|I)d=[A-Za-z0-9_-]{22}`, "$1$2d=ID"},
 	} {
 		e.replaced = append(e.replaced, struct {
