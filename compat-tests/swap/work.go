@@ -60,7 +60,7 @@ func (w *worker) work(t *testing.T, now *harness.Broker, with security) {
 	w.compacted(t, ctx, now)
 	w.transactions(t, ctx, now)
 	w.groups(t, ctx, now, admin)
-	for n := range 50 {
+	for n := range 15 {
 		write(t, ctx, w.steady, &kgo.Record{Topic: steady, Value: fmt.Appendf(nil, "%d of turn %d", n, w.turn)})
 	}
 	_, err := admin.DeleteRecords(ctx, kadm.Offsets{codecs: {0: {Topic: codecs, At: int64(100 * (w.turn + 1))}}})
@@ -141,10 +141,22 @@ func (w *worker) codecs(t *testing.T, ctx context.Context, now *harness.Broker) 
 			records = append(records, r)
 		}
 		write(t, ctx, c, records...)
-		for n := range 200 * max(0, 1-partition) {
-			write(t, ctx, c, &kgo.Record{Topic: codecs, Value: noise(uint64(w.turn*1000+n), 7000)})
+		if partition == 0 {
+			w.roll(t, ctx, c)
 		}
 		c.Close()
+	}
+}
+
+// roll writes more than a segment takes.
+func (w *worker) roll(t *testing.T, ctx context.Context, c *kgo.Client) {
+	t.Helper()
+	for batch := range 20 {
+		var records []*kgo.Record
+		for n := range 10 {
+			records = append(records, &kgo.Record{Topic: codecs, Value: noise(uint64(w.turn*1000+batch*10+n), 7000)})
+		}
+		write(t, ctx, c, records...)
 	}
 }
 
@@ -161,12 +173,16 @@ func noise(seed uint64, size int) []byte {
 func (w *worker) compacted(t *testing.T, ctx context.Context, now *harness.Broker) {
 	t.Helper()
 	c := client(t, now)
-	for n := range 240 {
-		r := &kgo.Record{Topic: compacted, Key: fmt.Appendf(nil, "key %d", n%(17+w.turn)), Value: noise(uint64(n), 6000)}
-		if n%31 == 30 {
-			r.Value = nil
+	for batch := range 24 {
+		var records []*kgo.Record
+		for n := batch * 10; n < batch*10+10; n++ {
+			r := &kgo.Record{Topic: compacted, Key: fmt.Appendf(nil, "key %d", n%(17+w.turn)), Value: noise(uint64(n), 6000)}
+			if n%31 == 30 {
+				r.Value = nil
+			}
+			records = append(records, r)
 		}
-		write(t, ctx, c, r)
+		write(t, ctx, c, records...)
 	}
 }
 
