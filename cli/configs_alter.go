@@ -16,12 +16,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-var quotaKeys = map[string][]string{
-	entityUsers: {"producer_byte_rate", "consumer_byte_rate", "request_percentage", "controller_mutation_rate"},
-	entityIPs:   {"connection_creation_rate"},
+// ipQuota is the one quota that addresses have.
+const ipQuota = "connection_creation_rate"
+
+func isQuota(key string) bool {
+	return slices.Contains([]string{"producer_byte_rate", "consumer_byte_rate", "request_percentage", "controller_mutation_rate"}, key)
 }
 
-func isQuota(key string) bool { return slices.Contains(quotaKeys[entityUsers], key) }
 func isSCRAM(key string) bool { return key == "SCRAM-SHA-256" || key == "SCRAM-SHA-512" }
 
 // filtered returns the keys for which a test holds.
@@ -52,7 +53,7 @@ func (t *configsTool) runAlter() error {
 	case entityUsers, entityClients:
 		err = t.alterClients(added, deleted)
 	case entityIPs:
-		unknown := filtered(append(slices.Sorted(maps.Keys(added)), deleted...), func(key string) bool { return !slices.Contains(quotaKeys[entityIPs], key) })
+		unknown := filtered(append(slices.Sorted(maps.Keys(added)), deleted...), func(key string) bool { return key != ipQuota })
 		if unknown != nil {
 			return illegalArgument("Only connection quota configs can be added for 'ips' using --bootstrap-server. Unexpected config names: " + strings.Join(unknown, ","))
 		}

@@ -372,18 +372,36 @@ func (t *consumerTool) consume(limit int64, timeout time.Duration) error {
 	}
 	// A pipe that nobody reads is an error of the write, not the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := t.cancelOnSignal(ctx, cancel)
 	err = t.loop(ctx, c, limit, timeout)
-	if ctx.Err() != nil {
-		t.signal = syscall.SIGINT
-	}
-	stop()
+	cancel()
+	<-stopped
 	t.leave(c)
 	t.complain(fmt.Sprintf("Processed a total of %d messages", t.printed))
 	if t.set.Has(t.systemTest) {
 		t.println("shutdown_complete")
 	}
 	return err
+}
+
+// cancelOnSignal ends the consuming when the process is told to end, and notes by which signal. The channel that it
+// returns is closed once the context has ended.
+func (t *consumerTool) cancelOnSignal(ctx context.Context, cancel context.CancelFunc) <-chan struct{} {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer signal.Stop(signals)
+		select {
+		case got := <-signals:
+			t.signal, _ = got.(syscall.Signal)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return stopped
 }
 
 // leave commits what was printed and leaves the group.

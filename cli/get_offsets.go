@@ -114,7 +114,8 @@ func (t *getOffsetsTool) print(c *client, wanted []partitionOffset, timestamp in
 	return nil
 }
 
-var hostPort = `^(?:.*://)?\[?([0-9a-zA-Z\-._%:]*)\]?:([0-9]+)$`
+// hostPort matches an address with a port.
+const hostPort = `^(?:.*://)?\[?([0-9a-zA-Z\-._%:]*)\]?:([0-9]+)$`
 
 // validBootstrap wants every address to have a port.
 func validBootstrap(text string) error {
@@ -162,7 +163,8 @@ func (r *partitionRule) admits(topic string, partition int32) bool {
 	return partition >= r.first && partition < r.end
 }
 
-var rulePattern = `^([^:,]*)(?::(?:([0-9]*)|(?:([0-9]*)-([0-9]*))))?$`
+// rulePattern matches TOPIC:PARTITION and TOPIC:FIRST-END.
+const rulePattern = `^([^:,]*)(?::(?:([0-9]*)|(?:([0-9]*)-([0-9]*))))?$`
 
 // rules returns what the command line admits.
 func (t *getOffsetsTool) rules() ([]partitionRule, error) {

@@ -214,7 +214,10 @@ func (t *groupsTool) runValidateRegex() error {
 	return nil
 }
 
-var consumerStates = []string{"PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty", "Assigning", "Reconciling"}
+// consumerStates are the states that a consumer group can be in.
+func consumerStates() []string {
+	return []string{"PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty", "Assigning", "Reconciling"}
+}
 
 // parseWords parses a list of words, of which all must be known.
 func parseWords(text, what, plural string, known []string) ([]string, error) {
@@ -269,7 +272,7 @@ func (t *groupsTool) runList() error {
 		}
 	}
 	if text := t.set.Text(t.state); text != "" {
-		if states, err = parseWords(text, "state", "states", consumerStates); err != nil {
+		if states, err = parseWords(text, "state", "states", consumerStates()); err != nil {
 			return err
 		}
 	}
