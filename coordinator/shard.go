@@ -244,8 +244,7 @@ func (s *shard[M]) endTransaction(marker Marker, done func(*kerr.Error)) {
 		record.EndTxnMarker{CoordinatorEpoch: marker.CoordinatorEpoch})
 	end, err := s.appendMarker(bytes, marker.Version)
 	if err != nil {
-		s.runtime.event(Event{Partition: s.partition, Kind: AppendFailed, Err: err, Records: 1, Offset: s.next})
-		done(s.runtime.answer(err))
+		done(s.refused(err, 1))
 		return
 	}
 	if end != s.next+1 {
@@ -357,8 +356,7 @@ func (s *shard[M]) flush() *kerr.Error {
 	s.batch = batch{}
 	end, err := s.append(current)
 	if err != nil {
-		s.runtime.event(Event{Partition: s.partition, Kind: AppendFailed, Err: err, Records: int64(len(current.records)), Offset: s.next})
-		failure := s.runtime.answer(err)
+		failure := s.refused(err, len(current.records))
 		for _, undo := range slices.Backward(current.undo) {
 			undo()
 		}
@@ -374,6 +372,18 @@ func (s *shard[M]) flush() *kerr.Error {
 	s.next = end
 	s.await(&deferred{end: end, done: current.done})
 	return nil
+}
+
+// refused is the answer for records that could not be appended. An operator is
+// told, except where it is a producer's own doing.
+func (s *shard[M]) refused(err error, records int) *kerr.Error {
+	failure := s.runtime.answer(err)
+	switch failure {
+	case kerr.InvalidTxnState, kerr.InvalidProducerEpoch, kerr.TransactionCoordinatorFenced:
+	default:
+		s.runtime.event(Event{Partition: s.partition, Kind: AppendFailed, Err: err, Records: int64(records), Offset: s.next})
+	}
+	return failure
 }
 
 func (s *shard[M]) build(current batch) []byte {
