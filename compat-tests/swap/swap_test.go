@@ -64,6 +64,9 @@ func takeTurns(t *testing.T, seat *harness.Seat, kill bool) {
 		if turn%2 == 1 && os.Getenv("OTTLA_CONTROL") == "" {
 			server, with = seat.Ottla, security{}
 		}
+		if server == seat.Ottla {
+			checkDryRun(t, seat, kill)
+		}
 		begun := time.Now()
 		server.Start()
 		started := time.Since(begun)
@@ -152,6 +155,21 @@ func reportDifferences(t *testing.T, server string, turn int, differences []stri
 		}
 		t.Errorf("turn %d, %s: %s", turn, server, difference)
 	}
+}
+
+// checkDryRun asks beforehand what a start would do, which must not change a byte.
+func checkDryRun(t *testing.T, seat *harness.Seat, kill bool) {
+	t.Helper()
+	untouched(t, seat.Data, func() {
+		want := "the last stop was clean"
+		if kill {
+			want = "the last stop was not clean"
+		}
+		result := dryRun(t, seat)
+		if result.Code != 0 || !strings.Contains(result.Stdout, want) || strings.Contains(result.Stdout, "-stray the folder") || strings.Contains(result.Stdout, "empty folder") {
+			t.Errorf("the dry run: exit status %d\n%s", result.Code, result.Output())
+		}
+	})
 }
 
 // checkDirectory looks for what no swap may leave.

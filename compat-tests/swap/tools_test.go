@@ -44,8 +44,10 @@ func readWithStockTools(t *testing.T, seat *harness.Seat, turn int, kill bool) {
 	}
 	dump("*[!_]*-[0-9]/*.log", nil, "--deep-iteration")
 	dump("*-[0-9]/*.index", nil, "--index-sanity-check")
-	if !kill { // the active time indexes end in zeroes then, which the tool takes for entries, as it does with Apache Kafka's own
-		for _, topic := range []string{codecs, ledger, steady, grown} { // not compacted ones: cleaning leaves times that are gone
+	// The tool takes what is not wrong for errors: the zeroes at the end of an active time index after a kill, times that a
+	// cleaning has left without a record, and what versions before 4.0 wrote, which named a record within a batch.
+	if !kill && seat.Version == "4.3.1" {
+		for _, topic := range []string{codecs, ledger, steady, grown} {
 			dump(topic+"-*/*.timeindex", nil)
 		}
 	}
