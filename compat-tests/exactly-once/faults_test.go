@@ -128,8 +128,24 @@ func campaign(t *testing.T, p protocol, seed uint64, length time.Duration) {
 	if report.Outcomes[Ok] == 0 || report.CopiesOfDistinct == 0 || report.Readings == 0 {
 		t.Error("there was nothing to check")
 	}
-	if content, err := os.ReadFile(broker.LogFile); err != nil || strings.Contains(string(content), "panic") {
+	lookAtLog(t, broker)
+}
+
+// lookAtLog fails the test where the broker's log tells of a panic, and shows what it calls errors.
+func lookAtLog(t *testing.T, broker *harness.Broker) {
+	t.Helper()
+	content, err := os.ReadFile(broker.LogFile)
+	if err != nil || strings.Contains(string(content), "panic") {
 		t.Errorf("the broker's log tells of a panic, or %v:\n%s", err, harness.Tail(broker.LogFile, 60))
+	}
+	var told []string
+	for _, line := range strings.Split(string(content), "\n") {
+		if strings.Contains(line, " ERROR ") {
+			told = append(told, line)
+		}
+	}
+	if len(told) > 0 {
+		t.Logf("the broker's log has %d errors:\n%s", len(told), strings.Join(told[:min(5, len(told))], "\n"))
 	}
 }
 
