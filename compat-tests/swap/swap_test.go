@@ -114,7 +114,7 @@ func onlyGroups(differences []string) bool {
 func awaitLeaders(t *testing.T, server *harness.Broker) {
 	t.Helper()
 	admin := kadm.NewClient(client(t, server))
-	harness.WaitUntil(t, time.Minute, "leaders", func(ctx context.Context) bool {
+	harness.WaitUntil(t, 3*time.Minute, "leaders", func(ctx context.Context) bool {
 		topics, err := admin.ListTopicsWithInternal(ctx)
 		if err != nil || topics.Error() != nil {
 			return false
