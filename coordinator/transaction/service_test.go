@@ -156,6 +156,7 @@ func (p *post) state() string {
 
 func (p *post) expect(state string, markers ...string) {
 	p.t.Helper()
+	time.Sleep(time.Second) // a shard that has just loaded may be asked too early once
 	synctest.Wait()
 	if got := p.state(); got != state {
 		p.t.Errorf("the transaction is %s, want %s", got, state)
