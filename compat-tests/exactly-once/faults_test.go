@@ -237,9 +237,9 @@ func listed(ctx context.Context, w *workload) (stable, end map[string]int64, err
 // group's offsets stand where they were when it looked before. It gives up after a while: the history then shows why.
 func comeToRest(t *testing.T, w *workload) {
 	t.Helper()
-	give := time.Now().Add(45 * time.Second)
+	give := time.Now().Add(2 * time.Minute)
 	for round := 0; ; round++ {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		stable, end, err := listed(ctx, w)
 		atRest := err == nil && maps.Equal(stable, end)
 		if atRest || time.Now().After(give) {
@@ -298,7 +298,7 @@ func readToTheEnd(ctx context.Context, w *workload, to map[string]int64) (missin
 func ends(t *testing.T, w *workload) {
 	t.Helper()
 	o := Operation{Process: "lister", Kind: Ends, Start: w.history.Now(), Outcome: Ok}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	stable, end, err := listed(ctx, w)
 	if err != nil {
