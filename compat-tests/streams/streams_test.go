@@ -54,9 +54,11 @@ func (s *suite) run() {
 	s.application = harness.StartService(s.t, []string{"BROKER=" + s.broker.Address}, "java", arguments...)
 }
 
-// stop stops the application cleanly.
+// stop stops the application cleanly, once it runs: before that nothing listens to the signal.
 func (s *suite) stop() {
 	s.t.Helper()
+	harness.Until(s.t, 90*time.Second, func() bool { return strings.Contains(s.application.Output(), "STATE RUNNING") },
+		func() string { return "the application does not run\n" + harness.Tail(s.application.OutputFile, 40) })
 	s.application.Stop()
 	if !strings.Contains(s.application.Output(), "CLOSED true") {
 		s.t.Fatalf("the application did not close:\n%s", s.application.Output())
@@ -235,6 +237,7 @@ func TestExactlyOnce(t *testing.T) {
 			s.run()
 		}
 	}
+	feed(100)
 	reached(n)
 	s.stop()
 	verifyNumbers(t, harness.Read(t, s.broker, "numbered"), n)
