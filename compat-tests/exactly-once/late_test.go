@@ -97,7 +97,11 @@ func (h *hand) write(epoch int16, sequence int32, value string) (int64, error) {
 		}
 		partition := answer.(*kmsg.ProduceResponse).Topics[0].Partitions[0]
 		err = kerr.ErrorForCode(partition.ErrorCode)
-		if !errors.Is(err, kerr.ConcurrentTransactions) && !errors.Is(err, kerr.NotEnoughReplicas) {
+		switch {
+		case errors.Is(err, kerr.ConcurrentTransactions), errors.Is(err, kerr.NotEnoughReplicas):
+		case errors.Is(err, kerr.NotLeaderForPartition), errors.Is(err, kerr.UnknownTopicOrPartition):
+			// The broker has just started, or the topic is new.
+		default:
 			return partition.BaseOffset, err
 		}
 		pause(h.ctx, 20*time.Millisecond)
