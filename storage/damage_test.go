@@ -3,7 +3,9 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -55,11 +57,13 @@ func damage(random *rand.Rand, b []byte) []byte {
 func TestDamagedIndexesAreRebuilt(t *testing.T) {
 	base, want, _ := filled(t)
 	random := rand.New(rand.NewPCG(3, 3))
-	for name, content := range files(t, base, "/d/t-0") {
+	all := files(t, base, "/d/t-0")
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		content := all[name]
 		if !strings.HasSuffix(name, "index") {
 			continue
 		}
-		for round := range 25 {
+		for round := range 100 {
 			m := base.CrashClone(nil)
 			if round == 0 {
 				if err := m.Remove("/d/t-0/" + name); err != nil {

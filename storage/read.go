@@ -225,10 +225,11 @@ func (l *Log) locate(s *segment, size, offset int64) (place, error) {
 	}
 }
 
-// distrust rebuilds the index of a closed segment. The active segment's index was made in this process.
+// distrust rebuilds the index of a closed segment. That of the active segment, which came from a file at the start, belongs to who
+// appends: an empty one is given instead, so that this read scans from the segment's start. It is rebuilt once the segment is closed.
 func (l *Log) distrust(s *segment, x *segmentIndex, why error) (*segmentIndex, error) {
 	if s == l.active.Load() {
-		return nil, fmt.Errorf("%w: segment %020d of %s: %w", ErrCorruptLog, s.base, l.tp, why)
+		return &segmentIndex{}, nil
 	}
 	s.load.Lock()
 	defer s.load.Unlock()
