@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sys/unix"
 
 	"ottla/cli/flags"
 )
@@ -419,11 +421,11 @@ func (t *consumerTool) leave(c *client) {
 func (t *consumerTool) loop(ctx context.Context, c *client, limit int64, timeout time.Duration) error {
 	waiting := time.Now()
 	for limit < 0 || t.printed < limit {
-		if t.out.Flush() != nil {
+		if t.out.Flush() != nil || abandoned(t.environment.Stdout) {
 			t.complain("Unable to write to standard out, closing consumer.")
 			return nil
 		}
-		records, err := t.poll(ctx, c, limit, timeout-min(time.Since(waiting), timeout))
+		records, err := t.poll(ctx, c, limit, min(idleCheck, timeout-min(time.Since(waiting), timeout)))
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -453,13 +455,24 @@ func (t *consumerTool) loop(ctx context.Context, c *client, limit int64, timeout
 	return nil
 }
 
+// idleCheck is how often a consumer that gets no records looks whether anyone reads its output.
+const idleCheck = time.Second
+
+// abandoned tells whether the output is a pipe that nobody reads.
+func abandoned(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	poll := []unix.PollFd{{Fd: int32(file.Fd())}}
+	n, err := unix.Poll(poll, 0)
+	return err == nil && n > 0 && poll[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+}
+
 // poll waits for records for so long.
 func (t *consumerTool) poll(ctx context.Context, c *client, limit int64, timeout time.Duration) ([]*kgo.Record, error) {
-	if timeout < time.Duration(math.MaxInt64)/2 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	most := 500
 	if limit >= 0 {
 		most = int(min(500, limit-t.printed))
