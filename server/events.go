@@ -1,11 +1,13 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"ottla/coordinator"
 	"ottla/metadata/quorum"
@@ -166,6 +168,9 @@ func (e eventLog) transactions(event coordinator.Event) {
 }
 
 func (e eventLog) coordinator(event coordinator.Event, told eventLine) {
+	if superseded(event.Err) && told.level > zerolog.DebugLevel {
+		told.level = zerolog.DebugLevel
+	}
 	if e.log.GetLevel() > told.level {
 		return
 	}
@@ -173,4 +178,9 @@ func (e eventLog) coordinator(event coordinator.Event, told eventLine) {
 	line.Int32("partition", event.Partition).Int64("records", event.Records).Int64("skipped", event.Skipped).
 		Int64("offset", event.Offset).Int64("end", event.End).Int64("ms", event.Duration.Milliseconds()).
 		AnErr("error", event.Err).Msg(told.message)
+}
+
+// superseded tells whether a shard failed because a later leader epoch has begun: its successor does what it could not.
+func superseded(err error) bool {
+	return errors.Is(err, kerr.FencedLeaderEpoch) || errors.Is(err, kerr.NotLeaderForPartition)
 }
