@@ -11,6 +11,7 @@ import (
 	"ottla/protocol/record"
 	"ottla/storage"
 	"ottla/storage/vfs"
+	"runtime/debug"
 )
 
 // TestReadersSeeWhatIsCommitted appends, reads, waits and changes roles at once. What
@@ -116,6 +117,7 @@ func check(t *testing.T, bytes []byte, offset, highWatermark int64, last map[str
 }
 
 func TestAppendsAllocateNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	w := newWorldOn(t, vfs.OS{}, t.TempDir())
 	w.must(w.apply(newTopic("a", 1, 1)...))
 	p := w.partition("a", 0)
@@ -143,6 +145,7 @@ func TestAppendsAllocateNothing(t *testing.T) {
 }
 
 func TestReadsAtTheEndAllocateNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	w := newWorld(t)
 	w.must(w.apply(newTopic("a", 1, 1)...))
 	p := w.partition("a", 0)

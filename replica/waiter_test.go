@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -209,6 +210,7 @@ func TestSleepEnds(t *testing.T) {
 }
 
 func TestWaitingAgainAllocatesNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	partitions := []*Partition{{}, {}, {}}
 	waiter := NewWaiter()
 	registrations := make([]Registration, len(partitions))

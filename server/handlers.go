@@ -58,7 +58,7 @@ func (s *Server) handlers() api.Handlers {
 		kmsg.CreateTopics:            api.CreateTopics(s.controller),
 		kmsg.DeleteTopics:            api.DeleteTopics(s.controller),
 		kmsg.CreatePartitions:        api.CreatePartitions(s.controller),
-		kmsg.DescribeCluster:         api.DescribeCluster(s.controller),
+		kmsg.DescribeCluster:         api.DescribeCluster(s.controller, s.onController),
 		kmsg.DescribeTopicPartitions: api.DescribeTopicPartitions(s.controller, s.settings.Broker.MaxRequestPartitionSize),
 	}
 	maps.Copy(table, s.administration())
@@ -66,6 +66,16 @@ func (s *Server) handlers() api.Handlers {
 		served[l.Name] = advertised(servedOn(table, kindOf(l)))
 	}
 	return table
+}
+
+// onController tells whether a listener is one of controllers.
+func (s *Server) onController(listener string) bool {
+	for _, l := range s.settings.Listeners {
+		if l.Name == listener {
+			return l.Controller
+		}
+	}
+	return false
 }
 
 // servedOn are the handlers that a kind of listener serves. Fetch is for the

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ottla/storage/vfs"
+	"runtime/debug"
 )
 
 func benchLog(b testing.TB, config LogConfig) *Log {
@@ -140,6 +141,7 @@ func BenchmarkOpen(b *testing.B) {
 
 // TestAppendAndReadAllocateNothing holds in steady state: per batch, per record and per call.
 func TestAppendAndReadAllocateNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection empties the pools
 	l := benchLog(t, DefaultLogConfig())
 	b := numbered(1, 10)
 	b.producerID = 7

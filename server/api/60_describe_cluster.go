@@ -18,37 +18,51 @@ const (
 )
 
 // DescribeCluster makes the handler of DescribeCluster (60), v0 to v2: the
-// brokers by the client's listener, and the cluster's id. v1 (KIP-919) can ask
-// about controllers, which this listener has nothing to say about; v2 about
-// brokers that are fenced.
-func DescribeCluster(cluster Cluster) Handler {
+// cluster's id and, by the client's listener, its brokers or, on a listener of
+// controllers (onController), its controllers (KIP-919, v1). v2 can ask about
+// brokers that are fenced. Asked about the other kind, it refuses.
+func DescribeCluster(cluster Cluster, onController func(listener string) bool) Handler {
 	return func(_ context.Context, request *Request) Reply {
 		return func(context.Context) (Response, error) {
-			return describeCluster(request, cluster.Image()), nil
+			return describeCluster(request, cluster.Image(), onController(request.Listener)), nil
 		}
 	}
 }
 
-func describeCluster(request *Request, image *metadata.Image) *kmsg.DescribeClusterResponse {
+func describeCluster(request *Request, image *metadata.Image, onController bool) *kmsg.DescribeClusterResponse {
 	body := request.Body.(*kmsg.DescribeClusterRequest)
 	response := body.ResponseKind().(*kmsg.DescribeClusterResponse)
+	names := map[int8]string{brokerEndpoints: "BROKER", controllerEndpoints: "CONTROLLER"}
+	served := brokerEndpoints
+	if onController {
+		served = controllerEndpoints
+	}
 	switch body.EndpointType {
-	case brokerEndpoints:
-	case controllerEndpoints:
+	case served:
+	case brokerEndpoints, controllerEndpoints:
 		refuseEndpoints(response, kerr.MismatchedEndpointType.Code,
-			"The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER")
+			"The request was sent to an endpoint of type "+names[served]+", but we wanted an endpoint of type "+names[body.EndpointType])
 		return response
 	default:
 		refuseEndpoints(response, kerr.UnsupportedEndpointType.Code, "Unsupported endpoint type "+strconv.Itoa(int(body.EndpointType)))
 		return response
 	}
-	response.ClusterID = image.ClusterID()
+	response.ClusterID, response.EndpointType = image.ClusterID(), served
 	if body.IncludeClusterAuthorizedOperations {
 		response.ClusterAuthorizedOperations = clusterOperations
 	}
+	if onController {
+		describeControllers(request, response, image)
+	} else {
+		describeBrokers(request, response, image, body.IncludeFencedBrokers)
+	}
+	return response
+}
+
+func describeBrokers(request *Request, response *kmsg.DescribeClusterResponse, image *metadata.Image, fenced bool) {
 	for broker := range image.Brokers() {
 		endpoint, ok := controller.EndpointOf(broker, request.Listener)
-		if !ok || broker.Fenced && !body.IncludeFencedBrokers {
+		if !ok || broker.Fenced && !fenced {
 			continue
 		}
 		b := kmsg.NewDescribeClusterResponseBroker()
@@ -60,7 +74,21 @@ func describeCluster(request *Request, image *metadata.Image) *kmsg.DescribeClus
 			response.ControllerID = broker.ID
 		}
 	}
-	return response
+}
+
+func describeControllers(request *Request, response *kmsg.DescribeClusterResponse, image *metadata.Image) {
+	for registration := range image.Controllers() {
+		for _, endpoint := range registration.Endpoints {
+			if endpoint.Name != request.Listener {
+				continue
+			}
+			b := kmsg.NewDescribeClusterResponseBroker()
+			b.NodeID, b.Host, b.Port = registration.ID, endpoint.Host, int32(endpoint.Port)
+			response.Brokers = append(response.Brokers, b)
+			// The one that answers leads: there is no other voter.
+			response.ControllerID = registration.ID
+		}
+	}
 }
 
 // refuseEndpoints makes an error of the answer.

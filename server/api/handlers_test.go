@@ -72,7 +72,7 @@ func newNode(t testing.TB, overrides ...string) *node {
 		kmsg.DescribeConfigs:         DescribeConfigs(n.controller, c, c.NodeID),
 		kmsg.CreatePartitions:        CreatePartitions(n.controller),
 		kmsg.IncrementalAlterConfigs: IncrementalAlterConfigs(n.controller),
-		kmsg.DescribeCluster:         DescribeCluster(n.controller),
+		kmsg.DescribeCluster:         DescribeCluster(n.controller, func(listener string) bool { return listener == "CONTROLLER" }),
 		kmsg.DescribeTopicPartitions: DescribeTopicPartitions(n.controller, c.Broker.MaxRequestPartitionSize),
 	}
 	return n
