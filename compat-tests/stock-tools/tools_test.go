@@ -1,6 +1,7 @@
 package stocktools
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -135,6 +136,7 @@ var (
 func (p *pair) normalise(b *harness.Broker, output string) string {
 	output = strings.ReplaceAll(output, b.Address, "BROKER")
 	output = strings.ReplaceAll(output, b.Data, "DATA")
+	output = regexp.MustCompile(fmt.Sprintf(`\b%d\b`, b.Port)).ReplaceAllString(output, "PORT")
 	output = topicID.ReplaceAllString(output, "TopicId: ID")
 	output = stamp.ReplaceAllString(output, "$1${2}TIME")
 	output = member.ReplaceAllString(output, "$1-ID")

@@ -95,6 +95,10 @@ func (m *Machine) restore(id string, previous *classic) {
 func (m *Machine) Loaded() {
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[id]
+		if m.ghost(g) {
+			delete(m.groups, id)
+			continue
+		}
 		for _, member := range g.all() {
 			m.expectHeartbeat(g, member)
 		}
@@ -103,6 +107,21 @@ func (m *Machine) Loaded() {
 		}
 	}
 	m.scheduleExpiration()
+}
+
+// ghost tells whether a group is what is left of a simple group whose offsets
+// are all gone: to delete one, Apache Kafka before 4.0 writes tombstones of its
+// offsets and none of the group.
+func (m *Machine) ghost(g *classic) bool {
+	if g.protocolType != "" || g.generation != 0 || len(g.members) > 0 || len(m.offsets[g.id]) > 0 {
+		return false
+	}
+	for _, store := range m.pending {
+		if len(store[g.id]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Unloaded implements coordinator.Machine.
