@@ -146,16 +146,21 @@ func (s *Server) leaderEndpoint(listener string, node int32) (api.Endpoint, bool
 // words of Apache Kafka that scripts wait for, that it serves.
 func (s *Server) banner() {
 	node := s.settings.NodeID
-	var addresses []string
+	var addresses, dialed []string
 	ports := s.network.boundPorts()
 	for _, l := range s.settings.Listeners {
 		if !l.Controller && l.Advertised {
-			addresses = append(addresses, l.Name+"://"+net.JoinHostPort(l.AdvertisedHost, strconv.Itoa(advertisedPort(l, ports))))
+			address := net.JoinHostPort(l.AdvertisedHost, strconv.Itoa(advertisedPort(l, ports)))
+			addresses, dialed = append(addresses, l.Name+"://"+address), append(dialed, address)
 		}
 	}
 	s.log.Info().Msg(fmt.Sprintf("Ottla %s (%s %s/%s), node %d of cluster %s", s.options.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, node, s.home.clusterID))
 	s.log.Info().Msg("data in " + strings.Join(s.settings.LogDirs, ", "))
 	s.log.Info().Msg("clients dial " + strings.Join(addresses, ", "))
+	if len(dialed) > 0 {
+		s.log.Info().Msg("write: bin/kafka-console-producer.sh --bootstrap-server " + dialed[0] + " --topic first")
+		s.log.Info().Msg("read:  bin/kafka-console-consumer.sh --bootstrap-server " + dialed[0] + " --topic first --from-beginning")
+	}
 	s.log.Info().Msg(fmt.Sprintf("%d partitions loaded, ready after %d ms", len(s.storage.Logs()), time.Since(s.options.Begun).Milliseconds()))
 	s.log.Info().Msg(fmt.Sprintf("[BrokerLifecycleManager id=%d] Transitioning from RECOVERY to RUNNING", node))
 	s.log.Info().Msg(fmt.Sprintf("[KafkaRaftServer nodeId=%d] Kafka Server started", node))

@@ -27,3 +27,26 @@ func TestSupersededShardIsNoError(t *testing.T) {
 		}
 	}
 }
+
+// TestBannerOffersTools: the banner has a pair of command lines that work where it stands.
+func TestBannerOffersTools(t *testing.T) {
+	var lines logLines
+	s, err := Start(t.Context(), settings(t, t.TempDir()), Options{Log: zerolog.New(&lines)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := s.Addr("PLAINTEXT")
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(address, ":")
+	for _, want := range []string{
+		"clients dial PLAINTEXT://127.0.0.1:" + port, "bin/kafka-console-producer.sh --bootstrap-server 127.0.0.1:" + port,
+		"bin/kafka-console-consumer.sh --bootstrap-server 127.0.0.1:" + port,
+		"[BrokerLifecycleManager id=1] Transitioning from RECOVERY to RUNNING", "[KafkaRaftServer nodeId=1] Kafka Server started",
+	} {
+		if !strings.Contains(lines.String(), want) {
+			t.Errorf("the banner lacks %q:\n%s", want, lines.String())
+		}
+	}
+}
