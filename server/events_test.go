@@ -35,7 +35,7 @@ func TestBannerOffersTools(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := s.Addr("PLAINTEXT")
+	address := s.Addr("PLAINTEXT").String()
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
