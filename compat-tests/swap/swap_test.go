@@ -18,34 +18,45 @@ import (
 // turns is how often the directory changes hands: Apache Kafka, Ottla, Apache Kafka, Ottla.
 const turns = 4
 
+// lane is one directory's way through the turns.
+type lane struct {
+	version string
+	static  bool
+	kill    bool
+}
+
 // TestSwap lets the servers take turns. Before each stop all that a client can see is noted; it must be there after the
 // next start, whoever does it.
 func TestSwap(t *testing.T) {
-	for _, lane := range []struct {
-		version string
-		static  bool
-		kill    bool
-	}{
-		{"4.3.1", false, false},
-		{"4.3.1", false, true},
-		{"4.3.1", true, false},
-		{"3.9.1", true, true},
-		{"3.9.1", false, false},
-		{"3.3.2", true, false},
-		{"3.3.2", true, true},
+	for _, l := range []lane{
+		{"4.3.1", false, false}, {"4.3.1", false, true}, {"4.3.1", true, false}, {"3.9.1", false, false}, {"3.3.2", true, false},
 	} {
-		voters, stop := "a standalone voter", "clean stops"
-		if lane.static {
-			voters = "static voters"
-		}
-		if lane.kill {
-			stop = "kill -9"
-		}
-		t.Run(fmt.Sprintf("%s with %s and %s", lane.version, voters, stop), func(t *testing.T) {
-			seat := harness.NewSeat(t, harness.SeatOptions{Version: lane.version, StaticVoters: lane.static, Properties: properties()})
-			takeTurns(t, seat, lane.kill)
-		})
+		l.run(t)
 	}
+}
+
+// TestSoakSwap adds the lanes in which an older server waits longest for its own ended session.
+func TestSoakSwap(t *testing.T) {
+	if os.Getenv("OTTLA_SOAK_MINUTES") == "" {
+		t.Skip("long lanes: they run where OTTLA_SOAK_MINUTES is set")
+	}
+	for _, l := range []lane{{"3.9.1", true, true}, {"3.3.2", true, true}} {
+		l.run(t)
+	}
+}
+
+func (l lane) run(t *testing.T) {
+	voters, stop := "a standalone voter", "clean stops"
+	if l.static {
+		voters = "static voters"
+	}
+	if l.kill {
+		stop = "kill -9"
+	}
+	t.Run(fmt.Sprintf("%s with %s and %s", l.version, voters, stop), func(t *testing.T) {
+		seat := harness.NewSeat(t, harness.SeatOptions{Version: l.version, StaticVoters: l.static, Properties: properties()})
+		takeTurns(t, seat, l.kill)
+	})
 }
 
 // properties make the internal topics small, and the cleaner and the coordinators quick.
