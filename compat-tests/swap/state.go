@@ -87,6 +87,11 @@ func (s state) configs(t *testing.T, ctx context.Context, admin *kadm.Client, to
 			}
 		}
 	}
+	// Apache Kafka 3.3 listens a moment before its metadata has the broker itself.
+	harness.WaitUntil(t, time.Minute, "the broker in its own metadata", func(ctx context.Context) bool {
+		brokers, err := admin.ListBrokers(ctx)
+		return err == nil && len(brokers) == 1
+	})
 	ofTopics, err := admin.DescribeTopicConfigs(ctx, topics...)
 	note("topic", ofTopics, err)
 	ofBroker, err := admin.DescribeBrokerConfigs(ctx, 1)
