@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ottla/compat-tests/harness"
 )
 
 func TestAnswers(t *testing.T) {
@@ -45,13 +47,10 @@ func TestAnswers(t *testing.T) {
 
 // TestSoakHistories runs random histories for as long as OTTLA_SOAK_MINUTES says.
 func TestSoakHistories(t *testing.T) {
-	minutes, err := strconv.Atoi(os.Getenv("OTTLA_SOAK_MINUTES"))
-	if err != nil {
-		t.Skip("a long campaign: runs where OTTLA_SOAK_MINUTES says how long")
-	}
+	end := time.Now().Add(harness.Soak(t))
 	s := newSuite(t)
 	s.prepare(t)
-	for end := time.Now().Add(time.Duration(minutes) * time.Minute); time.Now().Before(end) && !t.Failed(); {
+	for time.Now().Before(end) && !t.Failed() {
 		randomHistories(t, s, 10)
 	}
 	t.Logf("%d requests compared", s.requests)

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -166,11 +165,7 @@ func TestKillFiftyTimes(t *testing.T) {
 }
 
 func TestSoakKills(t *testing.T) {
-	minutes, err := strconv.Atoi(os.Getenv("OTTLA_SOAK_MINUTES"))
-	if err != nil {
-		t.Skip("a long campaign: runs where OTTLA_SOAK_MINUTES says how long")
-	}
-	end := time.Now().Add(time.Duration(minutes) * time.Minute)
+	end := time.Now().Add(harness.Soak(t))
 	campaign(t, func(int) bool { return time.Now().After(end) })
 }
 

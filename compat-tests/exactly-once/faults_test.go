@@ -60,11 +60,7 @@ func TestUnderFaults(t *testing.T) {
 
 // TestSoakUnderFaults is one run of a minute after the other, each on a new broker.
 func TestSoakUnderFaults(t *testing.T) {
-	minutes, err := strconv.Atoi(os.Getenv("OTTLA_SOAK_MINUTES"))
-	if err != nil {
-		t.Skip("a long campaign: runs where OTTLA_SOAK_MINUTES says how long")
-	}
-	seed, end := newSeed(t), time.Now().Add(time.Duration(minutes)*time.Minute)
+	seed, end := newSeed(t), time.Now().Add(harness.Soak(t))
 	for i := uint64(0); time.Now().Before(end) && !t.Failed(); i++ {
 		p := protocols()[i%2]
 		t.Run(fmt.Sprint(i, " ", p.name), func(t *testing.T) { campaign(t, p, seed+i, time.Minute) })
