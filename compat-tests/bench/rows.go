@@ -1,0 +1,8 @@
+package main
+
+import "slices"
+
+// rows lists every row in the order of the table.
+func rows() []Row {
+	return slices.Concat(scenarioRows())
+}
