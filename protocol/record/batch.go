@@ -74,7 +74,10 @@ const (
 
 // String is the value of message.timestamp.type.
 func (t TimestampType) String() string {
-	if t == LogAppendTime {
+	switch t {
+	case NoTimestampType:
+		return "NoTimestampType"
+	case LogAppendTime:
 		return "LogAppendTime"
 	}
 	return "CreateTime"
