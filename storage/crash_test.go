@@ -3,9 +3,13 @@ package storage
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,19 +24,34 @@ type crashRun struct {
 	manager *Manager
 	config  LogConfig
 	trace   *vfs.Trace
+	mu      sync.Mutex // a stop closes both logs at once
 
+	guest   *guest
+	epoch   int32
 	history []naiveBatch
 	flying  *naiveBatch // being appended, not acknowledged
 	acked   int64       // flushed, and told so
 	start   int64
-	points  int
+	points  int // moments of the workload
+	disks   int // that were recovered, with those of cuts in a recovery
 	quiet   bool
 	next    int32 // sequence of the producer
 	nextTxn int32 // and of the transactional one
 	open    bool  // it has a transaction
 }
 
-var crashLog = TopicPartition{"crash", 0}
+var crashLog, guestLog = TopicPartition{"crash", 0}, TopicPartition{"guest", 0}
+
+// guest is a log that comes and goes beside the other. Its directory is new each time, and so is its topic's id.
+type guest struct {
+	id      [16]byte
+	acked   int64
+	there   bool // created and not told to go
+	deleted bool // and told to be gone
+}
+
+// recoveryDepth is how many power cuts in a row hit a recovery.
+const recoveryDepth = 3
 
 func crashConfig(flushMessages int64) LogConfig {
 	c := DefaultLogConfig()
@@ -87,36 +106,41 @@ func (r *crashRun) log() *Log {
 
 // crash checks the disk as it may be after a power cut now.
 func (r *crashRun) crash(where string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.quiet {
 		return
 	}
 	r.points++
 	where = fmt.Sprintf("point %d, after %s", r.points, where)
-	clone := r.memory.CrashClone(r.random)
-	// A second power cut while the first is being recovered from.
-	second, calls := clone, r.random.IntN(12)
-	trace := vfs.NewTrace(clone, func(vfs.Op, error) {
-		if calls--; calls == 0 {
-			second = clone.CrashClone(r.random)
+	disk := r.memory.CrashClone(r.random)
+	for depth := 0; disk != nil; depth++ {
+		// The next power cut comes while this one is being recovered from.
+		var next *vfs.Memory
+		calls := 1 + r.random.IntN(8)
+		trace := vfs.NewTrace(disk, func(vfs.Op, error) {
+			if calls--; calls == 0 && depth < recoveryDepth {
+				next = disk.CrashClone(r.random)
+			}
+		})
+		end := r.check(where, trace)
+		// Killed right after recovery: the same log is found again.
+		if again := r.check(where+", killed after recovery", disk.CrashClone(nil)); again != end {
+			r.t.Fatalf("%s: end offset %d, then %d", where, end, again)
 		}
-	})
-	end := r.check(where, trace)
-	if second != clone {
-		r.check(where+", again in recovery", second)
-	}
-	// Killed right after recovery: the same log is found again.
-	if again := r.check(where+", killed after recovery", clone.CrashClone(nil)); again != end {
-		r.t.Fatalf("%s: end offset %d, then %d", where, end, again)
+		disk, where = next, where+", again in recovery"
 	}
 }
 
 // check opens what is left and holds it against what was promised; it gives the end offset.
 func (r *crashRun) check(where string, fsys vfs.FS) int64 {
 	r.t.Helper()
+	r.disks++
 	m, err := openCrash(fsys, r.config)
 	if err != nil {
 		r.t.Fatalf("%s: open: %v", where, err)
 	}
+	r.checkGuest(where, m)
 	if err := m.Failed(crashLog); err != nil {
 		r.t.Fatalf("%s: load: %v", where, err)
 	}
@@ -138,6 +162,67 @@ func (r *crashRun) check(where string, fsys vfs.FS) int64 {
 	r.checkProducer(where, l)
 	r.checkTransactions(where, l)
 	return end
+}
+
+// checkGuest demands that the other log is there with what was acknowledged of it, and is not once its end was told.
+func (r *crashRun) checkGuest(where string, m *Manager) {
+	r.t.Helper()
+	if r.guest == nil {
+		return
+	}
+	if err := m.Failed(guestLog); err != nil {
+		r.t.Fatalf("%s: load the guest: %v", where, err)
+	}
+	l, ok := m.Log(guestLog)
+	switch {
+	case !ok && r.guest.there && r.guest.acked > 0:
+		r.t.Fatalf("%s: the guest is gone, %d was acknowledged", where, r.guest.acked)
+	case ok && r.guest.deleted:
+		r.t.Fatalf("%s: the guest is there again", where)
+	case ok && r.guest.there && l.EndOffset() < r.guest.acked:
+		r.t.Fatalf("%s: the guest ends at %d, %d was acknowledged", where, l.EndOffset(), r.guest.acked)
+	case ok && l.TopicID() != r.guest.id && l.TopicID() != [16]byte{}:
+		r.t.Fatalf("%s: the guest is that of another topic: %x, want %x", where, l.TopicID(), r.guest.id)
+	}
+}
+
+// host lets the other log come, grow or go.
+func (r *crashRun) host() {
+	if r.guest == nil || r.guest.deleted {
+		next := &guest{there: true}
+		if r.guest != nil {
+			next.id = r.guest.id
+		}
+		next.id[15]++
+		r.guest = next
+		if _, err := r.manager.Create(guestLog, next.id, r.config); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	if r.random.IntN(3) == 0 {
+		r.guest.there = false
+		if err := r.manager.Delete(guestLog); err != nil {
+			r.t.Fatal(err)
+		}
+		r.guest.deleted = true
+		return
+	}
+	l, ok := r.manager.Log(guestLog)
+	if !ok {
+		r.t.Fatal("the guest is gone")
+	}
+	info, err := l.Append(numbered(1, 1+r.random.IntN(3)).bytes(), AppendOptions{})
+	if err == nil && r.random.IntN(3) == 0 {
+		err = l.Flush(l.EndOffset())
+		r.guest.acked = l.EndOffset()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if r.config.FlushMessages == 1 {
+		r.guest.acked = info.LastOffset + 1
+	}
 }
 
 func (r *crashRun) all() []naiveBatch {
@@ -168,6 +253,10 @@ func (r *crashRun) checkRecords(where string, l *Log) {
 		}
 		if b.last >= l.EndOffset() {
 			r.t.Fatalf("%s: end offset %d lies within batch [%d, %d]", where, l.EndOffset(), b.base, b.last)
+		}
+		epoch := int32(binary.BigEndian.Uint32(b.bytes[leaderEpochAt:]))
+		if found, ok := l.EpochForOffset(b.base); !ok || found != epoch {
+			r.t.Fatalf("%s: offset %d is of epoch %d %v, want %d", where, b.base, found, ok, epoch)
 		}
 	}
 }
@@ -244,7 +333,7 @@ func (r *crashRun) append() {
 	b.value += string(bytes.Repeat([]byte("x"), r.random.IntN(120)))
 	made := naiveBatch{base: r.log().EndOffset(), timestamps: b.timestamps, sequence: -1}
 	made.last = made.base + int64(n) - 1
-	options := AppendOptions{}
+	options := AppendOptions{LeaderEpoch: r.epoch}
 	switch k := r.random.IntN(6); {
 	case k <= 2:
 		b.producerID, b.sequence = 7, r.next
@@ -261,7 +350,7 @@ func (r *crashRun) append() {
 		options.Origin, r.open = OriginCoordinator, false
 	}
 	placed := b
-	placed.offset = made.base
+	placed.offset, placed.leaderEpoch = made.base, r.epoch
 	made.bytes = placed.bytes()
 	r.flying = &made
 	if _, err := r.log().Append(b.bytes(), options); err != nil {
@@ -286,7 +375,8 @@ func (r *crashRun) step() {
 			r.t.Fatal(err)
 		}
 	case n == 3:
-		if err := l.SetLeaderEpoch(0); err != nil {
+		r.epoch++
+		if err := l.SetLeaderEpoch(r.epoch); err != nil {
 			r.t.Fatal(err)
 		}
 	case n == 4 && len(r.history) > 20:
@@ -306,6 +396,8 @@ func (r *crashRun) step() {
 		r.reopen()
 	case n == 6 && len(r.history) > 8:
 		r.truncate()
+	case n <= 9:
+		r.host()
 	default:
 		r.append()
 	}
@@ -338,21 +430,61 @@ func (r *crashRun) truncate() {
 	r.history, r.start = kept, min(r.start, r.log().EndOffset())
 }
 
+// crashCampaign runs one workload and gives the number of moments at which the power was cut, and of disks recovered.
+func crashCampaign(t *testing.T, seed uint64, flush int64) (points, disks int) {
+	r := newCrashRun(t, seed, flush)
+	for range 60 {
+		r.step()
+	}
+	return r.points, r.disks
+}
+
 func TestCrashAtEveryPoint(t *testing.T) {
-	points := 0
-	for seed := uint64(1); seed <= 3; seed++ {
+	points, disks, seeds := 0, 0, uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := uint64(1); seed <= seeds; seed++ {
 		for _, flush := range []int64{1, 1 << 62} {
 			t.Run(fmt.Sprintf("seed %d flush %d", seed, flush), func(t *testing.T) {
-				r := newCrashRun(t, seed, flush)
-				for range 60 {
-					r.step()
-				}
-				points += r.points
+				p, d := crashCampaign(t, seed, flush)
+				points, disks = points+p, disks+d
 			})
 		}
 	}
-	if points < 1000 {
+	if points < 1000 && !testing.Short() {
 		t.Errorf("only %d crash points", points)
 	}
-	t.Logf("%d crash points", points)
+	t.Logf("%d crash points, %d disks recovered", points, disks)
+}
+
+// TestSoakCrash goes on with seeds that were never used until it has seen OTTLA_CRASH_POINTS points, 100,000 if that is not set, and
+// OTTLA_SOAK_MINUTES have passed. OTTLA_SEED is where it begins.
+func TestSoakCrash(t *testing.T) {
+	minutes, err := strconv.Atoi(os.Getenv("OTTLA_SOAK_MINUTES"))
+	if err != nil {
+		t.Skip("a long campaign: runs where OTTLA_SOAK_MINUTES says how long")
+	}
+	want := 100_000
+	if n, err := strconv.Atoi(os.Getenv("OTTLA_CRASH_POINTS")); err == nil {
+		want = n
+	}
+	seed, err := strconv.ParseUint(os.Getenv("OTTLA_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64() >> 1
+	}
+	t.Logf("OTTLA_SEED=%d", seed)
+	points, disks := 0, 0
+	for end := time.Now().Add(time.Duration(minutes) * time.Minute); points < want || time.Now().Before(end); seed++ {
+		for _, flush := range []int64{1, 1 << 62} {
+			ok := t.Run(fmt.Sprintf("seed %d flush %d", seed, flush), func(t *testing.T) {
+				p, d := crashCampaign(t, seed, flush)
+				points, disks = points+p, disks+d
+			})
+			if !ok {
+				t.FailNow()
+			}
+		}
+	}
+	t.Logf("%d crash points, %d disks recovered", points, disks)
 }
