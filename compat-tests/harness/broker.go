@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -172,26 +173,41 @@ func (b *Broker) Start() {
 
 // TryStart is Start for a test that expects the start to fail.
 func (b *Broker) TryStart() error {
-	log, err := os.OpenFile(b.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+	if err := b.Launch(); err != nil {
 		return err
-	}
-	b.log, b.process, b.ended = log, b.start(), make(chan struct{})
-	b.process.Stdout, b.process.Stderr = log, log
-	if err := b.process.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", b.Name, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go func(process *exec.Cmd, ended chan struct{}) {
-		_ = process.Wait()
-		cancel()
-		close(ended)
-	}(b.process, b.ended)
+	go func(ended chan struct{}) {
+		select {
+		case <-ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}(b.ended)
 	if err := WaitForPort(ctx, b.Port, b.limit); err != nil {
 		b.Kill()
 		return fmt.Errorf("%s did not start: %w", b.Name, err)
 	}
+	return nil
+}
+
+// Launch starts the process and does not wait until it answers, for a test that ends it before.
+func (b *Broker) Launch() error {
+	log, err := os.OpenFile(b.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	process, ended := b.start(), make(chan struct{})
+	process.Stdout, process.Stderr = log, log
+	if err := process.Start(); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w", b.Name, err), log.Close())
+	}
+	b.log, b.process, b.ended = log, process, ended
+	go func() {
+		_ = process.Wait()
+		close(ended)
+	}()
 	return nil
 }
 
