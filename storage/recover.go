@@ -150,15 +150,15 @@ func (r *recovery) run() (int64, error) {
 
 func (r *recovery) check(h *header) error {
 	if h.baseOffset < r.next || h.lastOffset-r.segment.base > math.MaxInt32 {
-		if h.magic < 2 && h.lastOffset >= r.next {
-			return nil
-		}
 		return fmt.Errorf("%w: offset %d where %d was expected", errNoBatch, h.baseOffset, r.next)
 	}
 	return nil
 }
 
 func (r *recovery) replay(h *header, batch []byte) error {
+	if h.old() && h.compressed() {
+		h.unfoldOld(batch)
+	}
 	if h.baseOffset > r.next || int64(h.recordCount) != h.lastOffset-h.baseOffset+1 {
 		r.sparse = true
 	}

@@ -32,7 +32,8 @@ const (
 	attributeLogAppendTime = 1 << 3
 )
 
-// header is what a batch says of itself. Of a message of magic 0 or 1 (of an old directory) only the first five fields are known.
+// header is what a batch says of itself. Of a message of magic 0 or 1 (of an old directory) the fields of producers are as without one, and
+// where it is compressed its base offset is that of its last record: the first one's lies within, and the record count is 0.
 type header struct {
 	baseOffset   int64
 	lastOffset   int64
@@ -85,10 +86,7 @@ func parseHeader(b []byte) (h header, err error) {
 		return h, fmt.Errorf("%w: offset %d, length %d, magic %d", errNoBatch, h.baseOffset, length, h.magic)
 	}
 	if h.magic < 2 {
-		h.lastOffset, h.maxTimestamp, h.leaderEpoch, h.producerID = h.baseOffset, -1, -1, -1
-		if h.magic == 1 {
-			h.maxTimestamp = int64(binary.BigEndian.Uint64(b[18:]))
-		}
+		h.parseOld(b)
 		return h, nil
 	}
 	if len(b) < headerSize {

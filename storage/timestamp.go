@@ -129,8 +129,7 @@ var errBadRecords = errors.New("records of the batch are malformed")
 // eachRecord gives the timestamp and offset of each record until fn returns false.
 func eachRecord(h *header, batch []byte, fn func(timestamp, offset int64) bool) error {
 	if h.magic < 2 {
-		fn(h.maxTimestamp, h.lastOffset)
-		return nil
+		return eachOld(h, batch, fn)
 	}
 	if h.attributes&7 != 0 {
 		return eachCompressed(h, batch, fn)

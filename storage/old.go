@@ -1,0 +1,63 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"ottla/protocol/record"
+)
+
+// Messages of magic 0 and 1 lie in old directories. They are kept as they are, read and recovered; none is ever made.
+
+// The places of what storage needs in such a message.
+const (
+	oldCRCAt        = 12
+	oldAttributesAt = 17
+	oldTimestampAt  = 18 // of magic 1
+	oldAttributes   = 0x0f
+)
+
+// old tells whether this is a message of magic 0 or 1.
+func (h *header) old() bool { return h.magic < 2 }
+
+// compressed tells whether the records are.
+func (h *header) compressed() bool { return h.attributes&7 != 0 }
+
+// parseOld takes what such a message says of itself; base offset, size and magic are there already.
+func (h *header) parseOld(b []byte) {
+	h.lastOffset, h.maxTimestamp, h.leaderEpoch = h.baseOffset, -1, -1
+	h.producerID, h.producerEpoch, h.baseSequence = -1, -1, -1
+	h.attributes = int16(b[oldAttributesAt] & oldAttributes)
+	if h.magic == 1 {
+		h.maxTimestamp = int64(binary.BigEndian.Uint64(b[oldTimestampAt:]))
+	}
+	if !h.compressed() {
+		h.recordCount = 1
+	}
+}
+
+// unfoldOld looks into a compressed message for its first offset and its number of records. A message that cannot be decompressed stays as
+// it is: it is kept for its checksum, as Apache Kafka keeps it, and only who reads its records meets the error.
+func (h *header) unfoldOld(message []byte) {
+	first, count, err := record.Legacy(message).Span(record.Limits{})
+	if err == nil && first <= h.lastOffset {
+		h.baseOffset, h.recordCount = first, int32(count)
+	}
+}
+
+// eachOld is eachRecord for a message of magic 0 or 1.
+func eachOld(h *header, message []byte, fn func(timestamp, offset int64) bool) error {
+	if !h.compressed() {
+		fn(h.maxTimestamp, h.lastOffset)
+		return nil
+	}
+	for r, err := range record.Legacy(message).Records(record.Limits{}) {
+		if err != nil {
+			return fmt.Errorf("%w: offset %d: %w", errBadRecords, h.baseOffset, err)
+		}
+		if !fn(r.Timestamp, r.Offset) {
+			return nil
+		}
+	}
+	return nil
+}
