@@ -1,6 +1,8 @@
 package main
 
-// scenarioRows are the rows about many partitions, connections, groups and starts.
+import "slices"
+
+// scenarioRows are the rows about many partitions, connections, groups, transactions and starts.
 func scenarioRows() []Row {
-	return nil
+	return slices.Concat(partitionRows(), connectionRows(), groupRows(), transactionRows(), startRows())
 }

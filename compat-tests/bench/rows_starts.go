@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// startRows are about starts, and about memory of a server that does nothing.
+func startRows() []Row {
+	return []Row{
+		{
+			Name:  "start-empty",
+			Title: "start on an empty directory",
+			Settings: "until the first answer (ApiVersions), and until Metadata names the broker; memory at rest five seconds later; Apache Kafka's directory is " +
+				"formatted before, which is not counted",
+			Goals: []Goal{atMost("first answer ms", 50, None)},
+			Own:   true, NoWarmUp: true, Without: []Kind{Floor},
+			Run: emptyStart,
+		},
+		{
+			Name:  "start-10gb",
+			Title: "start with 10 GB in 1,000 partitions, after a clean stop and after kill -9",
+			Settings: "10 MB a partition in 64 × 1 KB batches, written through the subject itself; the files are read once before each start, so that the disk is " +
+				"not what is measured; three starts each, medians; before each start after kill -9 the checkpoint files are put back to what the first " +
+				"kill -9 left, for a start moves the recovery points",
+			Goals: []Goal{
+				atMost("clean: first answer s", 0.3, None),
+				atMost("clean: all served s", 0.2, Kafka),
+				atMost("kill -9: all served s", 1, Kafka),
+			},
+			Disk: true, Own: true, NoWarmUp: true, Rounds: 1, Without: []Kind{Floor},
+			Run: bigStart,
+		},
+	}
+}
+
+// emptyStart measures a first start.
+func emptyStart(ctx context.Context, s *Subject) (Measurement, error) {
+	if err := s.Format(ctx); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	answered, err := s.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := dial(s.Address)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.Close() }()
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Version = 8
+	err = until("Metadata names the broker", time.Millisecond, func() (bool, error) {
+		answer, err := ask[*kmsg.MetadataResponse](c, metadata)
+		return err == nil && len(answer.Brokers) == 1 && answer.ControllerID >= 0, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	known := time.Since(began)
+	atStart, err := s.Usage()
+	if err != nil {
+		return nil, err
+	}
+	if err := rest(ctx, s.Duration(5*time.Second)); err != nil {
+		return nil, err
+	}
+	used, err := s.Usage()
+	return Measurement{}.With("first answer ms", milliseconds(answered)).With("broker in its metadata ms", milliseconds(known)).
+		With("CPU s until then", seconds(atStart.CPU)).With("resident MB at rest", inMegabytes(used.Resident)), err
+}
+
+// bigStart measures starts with much data.
+func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
+	const topic, repeats = "big", 3
+	partitions := s.Count(1000, 10)
+	if err := formatAndStart(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := createTopic(s, topic, partitions); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	const batches = 150
+	if err := fill(s.Address, topic, partitions, batches); err != nil {
+		return nil, err
+	}
+	m := Measurement{}.With("filled s", seconds(time.Since(began)))
+	records := int64(partitions) * batches * 64
+	if err := s.Kill(); err != nil {
+		return nil, err
+	}
+	checkpoints, err := keepCheckpoints(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	starts := func(name string, before func() error, after func() error) error {
+		var answered, served, used []time.Duration
+		for range repeats {
+			if err := errors.Join(before(), readAll(s.Data)); err != nil {
+				return err
+			}
+			once, err := restart(ctx, s, topic, partitions, records)
+			if err != nil {
+				return err
+			}
+			answered, served, used = append(answered, once.duration("start: first answer s")), append(served, once.duration("start: all served s")),
+				append(used, once.duration("start: CPU s"))
+			if err := after(); err != nil {
+				return err
+			}
+		}
+		m = m.With(name+": first answer s", seconds(quantile(answered, 0.5))).With(name+": all served s", seconds(quantile(served, 0.5))).
+			With(name+": CPU s", seconds(quantile(used, 0.5)))
+		return nil
+	}
+	if err := starts("kill -9", checkpoints.restore, s.Kill); err != nil {
+		return nil, err
+	}
+	if _, err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := allServed(s.Address, topic, partitions, records); err != nil {
+		return nil, err
+	}
+	stop := func() error {
+		_, err := s.Stop()
+		return err
+	}
+	if err := stop(); err != nil {
+		return nil, err
+	}
+	return m, starts("clean", func() error { return nil }, stop)
+}
+
+// duration is a figure in seconds.
+func (m Measurement) duration(quantity string) time.Duration {
+	value, _ := m.Value(quantity)
+	return time.Duration(value * float64(time.Second))
+}
+
+// fill writes as many batches of 64 records of 1 KB to each partition of a topic.
+func fill(address, topic string, partitions, batches int) error {
+	const workers = 4
+	return allAtOnce(workers, func(worker int) error {
+		c, err := dial(address)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.Close() }()
+		batch := plainSource().batch(64, 1024)
+		var mine []int32
+		for id := int32(worker); id < int32(partitions); id += workers {
+			mine = append(mine, id)
+		}
+		// Requests of some megabytes, over all partitions in turn, as many producers would mix them.
+		for range batches {
+			for i := 0; i < len(mine); i += 50 {
+				if err := c.produce(producing(nil, topic, batch, mine[i:min(i+50, len(mine))]...), passing); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// checkpointFiles are the small files of a log directory that say from where a start must look.
+type checkpointFiles struct {
+	directory string
+	contents  map[string][]byte
+}
+
+// keepCheckpoints reads the checkpoint files of a log directory; one that is missing is kept as missing.
+func keepCheckpoints(directory string) (checkpointFiles, error) {
+	kept := checkpointFiles{directory, map[string][]byte{}}
+	for _, name := range []string{"recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "replication-offset-checkpoint", ".kafka_cleanshutdown"} {
+		content, err := os.ReadFile(filepath.Join(directory, name))
+		if err != nil && !os.IsNotExist(err) {
+			return kept, err
+		}
+		if err != nil {
+			content = nil
+		}
+		kept.contents[name] = content
+	}
+	if kept.contents[".kafka_cleanshutdown"] != nil {
+		return kept, fmt.Errorf("%s was stopped cleanly", directory)
+	}
+	return kept, nil
+}
+
+// restore puts the files back.
+func (k checkpointFiles) restore() error {
+	for name, content := range k.contents {
+		path := filepath.Join(k.directory, name)
+		if content == nil {
+			if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAll reads every segment below a directory, so that the page cache holds it. Indexes are left out: while a server
+// runs they have room in front, which is not on the disk but would take up the cache.
+func readAll(directory string) error {
+	buffer := make([]byte, 1<<20)
+	return filepath.WalkDir(directory, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() || filepath.Ext(path) != ".log" {
+			return err
+		}
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = file.Close() }()
+		for {
+			if n, err := file.Read(buffer); n == 0 || err != nil {
+				return nil
+			}
+		}
+	})
+}
