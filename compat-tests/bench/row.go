@@ -20,8 +20,8 @@ type Row struct {
 	Goals []Goal
 	// Disk puts the data on the project's disk, not in memory (tmpfs).
 	Disk bool
-	// Own gives every measurement a subject that is not started, on an empty data directory that is removed afterwards: for
-	// rows that start, stop and kill it themselves. Other rows share one running subject with the rows of the same medium
+	// Own gives every measurement a subject that is neither formatted nor started, on a directory that is removed
+	// afterwards: for rows that start, stop and kill it themselves. Other rows share one running subject with the rows of the same medium
 	// and properties, which stays up, warm, over all rounds.
 	Own bool
 	// Properties are lines "key=value" of server.properties over the stock ones, for Ottla and Apache Kafka alike.

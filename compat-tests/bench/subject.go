@@ -33,6 +33,11 @@ type Subject struct {
 	Directory, Data string
 	// Scale shrinks the work: 1 in a real run, less in a quick one, a warm-up and the tests.
 	Scale float64
+	// Memory is how long the row about memory lasts, if not zero.
+	Memory time.Duration
+
+	// prepared holds the names of what once has done on the present data directory.
+	prepared map[string]bool
 
 	port, controllerPort int
 	programs             *Programs
@@ -58,6 +63,21 @@ func (s *Subject) Duration(full time.Duration) time.Duration {
 // quick, but at least least.
 func (s *Subject) Count(full, least int) int {
 	return max(int(float64(full)*s.Scale), min(least, full))
+}
+
+// once does something to the subject unless it was done before on the same data directory.
+func (s *Subject) once(name string, do func() error) error {
+	if s.prepared[name] {
+		return nil
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if s.prepared == nil {
+		s.prepared = map[string]bool{}
+	}
+	s.prepared[name] = true
+	return nil
 }
 
 // configure writes server.properties with the row's lines over the stock ones.
@@ -181,6 +201,7 @@ func (s *Subject) end(signal syscall.Signal) (time.Duration, error) {
 // Format makes an empty data directory ready for the first start, where the subject needs that (Apache Kafka's storage
 // tool). What was there is removed.
 func (s *Subject) Format(ctx context.Context) error {
+	s.prepared = nil
 	if err := os.RemoveAll(s.Data); err != nil {
 		return err
 	}

@@ -20,19 +20,24 @@ type conn struct {
 	correlation int32
 }
 
-// dial connects to a subject; the answer must come within a minute unless the caller sets another deadline.
+// runLimit is how long one run of a row may take.
+const runLimit = 3 * time.Minute
+
+// dial connects to a subject. Reads and writes fail once a run must have ended, unless another deadline is set.
 func dial(address string) (*conn, error) {
 	c, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c}, nil
+	return &conn{Conn: c}, c.SetDeadline(time.Now().Add(runLimit))
 }
 
 // frame renders a request whole: size, header, body.
 func (c *conn) frame(request kmsg.Request) []byte {
 	c.correlation++
-	return kmsg.NewRequestFormatter(kmsg.FormatterClientID("bench")).AppendRequest(nil, request, c.correlation)
+	f := frame(request)
+	number(f, uint32(c.correlation))
+	return f
 }
 
 // read returns the next answer after its size: correlation id, the rest of the header, body. The slice is good until the
@@ -129,35 +134,61 @@ func (c *conn) createTopic(name string, partitions int, configs ...string) error
 	return kerr.ErrorForCode(response.(*kmsg.CreateTopicsResponse).Topics[0].ErrorCode)
 }
 
+// Timestamps that stand for a place in ListOffsets.
+const (
+	latest   = -1
+	earliest = -2
+)
+
 // ready asks every partition's end offset and returns an error unless all answer.
 func (c *conn) ready(name string, partitions int) error {
+	_, err := c.offsets(name, share(partitions, 0, 1), latest)
+	return err
+}
+
+// offset asks for an offset of one partition.
+func (c *conn) offset(topic string, partition int32, timestamp int64) (int64, error) {
+	offsets, err := c.offsets(topic, []int32{partition}, timestamp)
+	if err != nil {
+		return 0, err
+	}
+	return offsets[0], nil
+}
+
+// offsets asks for an offset of each partition and returns them in the same order.
+func (c *conn) offsets(name string, partitions []int32, timestamp int64) ([]int64, error) {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.Version, request.ReplicaID = 4, -1
 	topic := kmsg.NewListOffsetsRequestTopic()
 	topic.Topic = name
-	for p := range partitions {
+	for _, p := range partitions {
 		partition := kmsg.NewListOffsetsRequestTopicPartition()
-		partition.Partition, partition.Timestamp, partition.CurrentLeaderEpoch = int32(p), -1, -1
+		partition.Partition, partition.Timestamp, partition.CurrentLeaderEpoch = p, timestamp, -1
 		topic.Partitions = append(topic.Partitions, partition)
 	}
 	request.Topics = append(request.Topics, topic)
 	response, err := c.call(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answered := 0
+	answered := map[int32]int64{}
 	for _, topic := range response.(*kmsg.ListOffsetsResponse).Topics {
 		for _, partition := range topic.Partitions {
 			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
-				return fmt.Errorf("partition %d of %s: %w", partition.Partition, name, err)
+				return nil, fmt.Errorf("partition %d of %s: %w", partition.Partition, name, err)
 			}
-			answered++
+			answered[partition.Partition] = partition.Offset
 		}
 	}
-	if answered != partitions {
-		return fmt.Errorf("%d of %d partitions of %s answer", answered, partitions, name)
+	offsets := make([]int64, len(partitions))
+	for i, p := range partitions {
+		offset, found := answered[p]
+		if !found {
+			return nil, fmt.Errorf("no answer for partition %d of %s", p, name)
+		}
+		offsets[i] = offset
 	}
-	return nil
+	return offsets, nil
 }
 
 // deleteTopic removes a topic; its files go a moment later.
