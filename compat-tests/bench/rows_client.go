@@ -207,7 +207,7 @@ func (c *conn) produce(request *kmsg.ProduceRequest, pause time.Duration) error 
 // seconds, milliseconds and inMegabytes put quantities into the units that the table shows.
 func seconds(d time.Duration) float64      { return d.Seconds() }
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-func inMegabytes(n int64) float64            { return float64(n) / 1e6 }
+func inMegabytes(n int64) float64          { return float64(n) / 1e6 }
 
 // quantile returns the q-quantile of some durations, which it sorts.
 func quantile(all []time.Duration, q float64) time.Duration {
