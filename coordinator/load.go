@@ -111,6 +111,11 @@ func (s *shard[M]) tell(kind EventKind, p *progress) {
 func (s *shard[M]) replayBatches(bytes []byte, p *progress) error {
 	for len(bytes) > 0 {
 		b, rest, err := record.Next(bytes)
+		if err == record.ErrLegacy {
+			if bytes, err = s.replayOld(bytes, p); err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("read partition %d at offset %d: %w", s.partition, p.offset, err)
 		}

@@ -66,7 +66,7 @@ func (l *shardLog) Read(offset int64, maxBytes int) ([]byte, error) {
 func wholeBatches(bytes []byte) []byte {
 	whole := 0
 	for rest := bytes; len(rest) > 0; {
-		batch, next, err := record.Next(rest)
+		batch, _, next, err := record.NextFrame(rest)
 		if err != nil {
 			break
 		}

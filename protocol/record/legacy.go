@@ -36,6 +36,19 @@ const (
 // greatest, or the time of their append.
 type Legacy []byte
 
+// NextLegacy splits the first message of magic 0 or 1 off b, where Next told ErrLegacy.
+// The error is ErrIncomplete or wraps ErrCorrupt.
+func NextLegacy(b []byte) (message Legacy, rest []byte, err error) {
+	frame, magic, rest, err := NextFrame(b)
+	if err == nil && magic >= currentMagic {
+		err = corrupt(fmt.Sprintf("Invalid magic found in record: %d", magic))
+	}
+	if err != nil {
+		return nil, b, err
+	}
+	return Legacy(frame), rest, nil
+}
+
 // Offset is that of the message, or of the last one within.
 func (m Legacy) Offset() int64 { return int64(binary.BigEndian.Uint64(m)) }
 
