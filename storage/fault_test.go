@@ -16,10 +16,9 @@ import (
 // faultRun plays a fixed script in which one call fails, once.
 type faultRun struct {
 	crashRun
-	fault   *vfs.Fault
-	failed  string // the call that failed
-	errs    []error
-	offline bool
+	fault  *vfs.Fault
+	failed string // the call that failed
+	errs   []error
 }
 
 func newFaultRun(t *testing.T) *faultRun {

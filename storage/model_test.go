@@ -27,7 +27,6 @@ type naiveBatch struct {
 	bytes      []byte
 	timestamps []int64
 	sequence   int32
-	epoch      int16
 	kind       transactionKind
 }
 

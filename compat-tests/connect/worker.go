@@ -20,11 +20,10 @@ const version = "4.3.1"
 
 // worker is one distributed worker of Connect; its settings stay the same over restarts.
 type worker struct {
-	t             *testing.T
-	jars, file    string
-	url           string
-	service       *harness.Service
-	configuration []string
+	t          *testing.T
+	jars, file string
+	url        string
+	service    *harness.Service
 }
 
 func newWorker(t *testing.T, b *harness.Broker) *worker {

@@ -215,7 +215,7 @@ func (w *workload) produceAlone(random *rand.Rand) {
 func (w *workload) copy(id string, codec kgo.CompressionCodec, random *rand.Rand) {
 	for w.stopCopiers.Err() == nil {
 		session, err := kgo.NewGroupTransactSession(append(w.base(id), kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout),
-			kgo.ConsumerGroup(group), kgo.ConsumeTopics("in"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+			kgo.ConsumerGroup(group), kgo.ConsumeTopics("in"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(500*time.Millisecond), kgo.FetchMaxWait(200*time.Millisecond),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchCompression(codec), kgo.KeepControlRecords())...)
 		if err != nil {

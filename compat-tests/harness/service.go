@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,7 +115,7 @@ func Until(t testing.TB, limit time.Duration, condition func() bool, said func()
 	t.Helper()
 	for end := time.Now().Add(limit); !condition(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal(fmt.Sprintf("not within %v: %s", limit, said()))
+			t.Fatalf("not within %v: %s", limit, said())
 		}
 	}
 }

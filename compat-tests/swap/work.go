@@ -259,7 +259,7 @@ func (w *worker) groups(t *testing.T, ctx context.Context, now *harness.Broker, 
 	member.Close()
 	session, err := kgo.NewGroupTransactSession(
 		kgo.SeedBrokers(now.Address), kgo.TransactionalID("copier"), kgo.ConsumerGroup("copiers"), kgo.ConsumeTopics(codecs),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd().Relative(-3)), kgo.RequireStableFetchOffsets(), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd().Relative(-3)), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 	)
 	check(t, err)
 	defer session.Close()

@@ -99,7 +99,7 @@ func (e *fatalError) Error() string { return e.err.Error() }
 func copySome(ctx context.Context, address, id string, options []kgo.Opt) error {
 	session, err := kgo.NewGroupTransactSession(append([]kgo.Opt{
 		kgo.SeedBrokers(address), kgo.TransactionalID(id), kgo.ConsumerGroup("copiers"), kgo.ConsumeTopics("from"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(), kgo.SessionTimeout(6 * time.Second),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.SessionTimeout(6 * time.Second),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.TransactionTimeout(10 * time.Second), kgo.FetchMaxBytes(4000),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 	}, options...)...)

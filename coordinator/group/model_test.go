@@ -41,8 +41,6 @@ type client struct {
 	assignment             string
 	// fenced: another client has the instance; this one has given up.
 	fenced bool
-	// commits is the last offset whose commit was acknowledged.
-	committed int64
 }
 
 const (
