@@ -71,10 +71,10 @@ func (t *dumpTool) dumpIndex(path string) error {
 		if err := cmpErrors(err, t.set.Err()); err != nil {
 			return err
 		}
-		if batch == nil {
+		if batch.none() {
 			return &exception{"java.util.NoSuchElementException", ""}
 		}
-		if last := batch.LastOffset(); last != offset {
+		if last := batch.lastOffset(); last != offset {
 			mismatches = append(mismatches, fmt.Sprintf("  Index offset: %d, log offset: %d", offset, last))
 		}
 		if !t.set.Has(t.verify) {
@@ -166,22 +166,19 @@ func (t *dumpTool) dumpTimeIndex(path string) error {
 // timeErrors are what a time index has wrong.
 type timeErrors struct{ mismatches, disordered, missing []string }
 
-// compare holds an entry against the batch that should hold its offset last; nil is none.
-func (e *timeErrors) compare(batch record.Batch, timestamp, offset, previous int64) error {
-	if batch == nil || batch.LastOffset() != offset {
+// compare holds an entry against the batch that should hold its offset last.
+func (e *timeErrors) compare(batch entry, timestamp, offset, previous int64) error {
+	if batch.none() || batch.lastOffset() != offset {
 		last := int64(-1)
-		if batch != nil {
-			last = batch.LastOffset()
+		if !batch.none() {
+			last = batch.lastOffset()
 		}
 		e.missing = append(e.missing, fmt.Sprintf("Indexed offset: %d, found log offset: %d", offset, last))
 		return nil
 	}
-	latest := record.NoTimestamp
-	for r, err := range batch.Records(record.Limits{}) {
-		if err != nil {
-			return err
-		}
-		latest = max(latest, r.Timestamp)
+	latest, err := batch.latest()
+	if err != nil {
+		return err
 	}
 	if latest != timestamp {
 		e.mismatches = append(e.mismatches, fmt.Sprintf("  Index timestamp: %d, log timestamp: %d", timestamp, latest))
@@ -192,8 +189,8 @@ func (e *timeErrors) compare(batch record.Batch, timestamp, offset, previous int
 	return nil
 }
 
-// findBatch returns the first batch that ends at an offset or behind it, or nil.
-func findBatch(log *segment, index []byte, base, offset int64) (record.Batch, error) {
+// findBatch returns the first batch that ends at an offset or behind it, or none.
+func findBatch(log *segment, index []byte, base, offset int64) (entry, error) {
 	position := int64(0)
 	for i := range len(index) / 8 {
 		at, where := offsetAt(index, i, base)
@@ -204,10 +201,10 @@ func findBatch(log *segment, index []byte, base, offset int64) (record.Batch, er
 	}
 	for {
 		batch, err := log.batch(position, log.size)
-		if err != nil || batch == nil || batch.LastOffset() >= offset {
+		if err != nil || batch.none() || batch.lastOffset() >= offset {
 			return batch, err
 		}
-		position += int64(len(batch))
+		position += batch.size()
 	}
 }
 

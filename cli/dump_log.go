@@ -261,16 +261,13 @@ func (t *dumpTool) dumpSegment(path string) error {
 		if err != nil {
 			return err
 		}
-		if batch == nil {
+		if batch.none() {
 			break
 		}
-		t.printBatch(batch, position)
-		if t.set.Has(t.deep) || t.printing() {
-			if last, err = t.printRecords(path, batch, last); err != nil {
-				return err
-			}
+		if last, err = t.printEntry(path, batch, position, last); err != nil {
+			return err
 		}
-		position += int64(len(batch))
+		position += batch.size()
 	}
 	if trailing := size - position; trailing > 0 && limit == math.MaxInt32 {
 		t.printf("Found %d invalid bytes at the end of %s\n", trailing, name)
@@ -308,34 +305,34 @@ func openSegment(path string) (*segment, error) {
 	return &segment{file: file, size: info.Size()}, nil
 }
 
-// batch returns the batch at a position, nil where there is no whole one before the end. It is valid until the next call.
-func (s *segment) batch(position, end int64) (record.Batch, error) {
+// batch returns the batch at a position, none where there is no whole one before the end. It is valid until the next call.
+func (s *segment) batch(position, end int64) (entry, error) {
 	const head = 12
 	if position+head > end {
-		return nil, nil
+		return entry{}, nil
 	}
 	var header [head]byte
 	if _, err := s.file.ReadAt(header[:], position); err != nil {
-		return nil, err
+		return entry{}, err
 	}
 	length := int64(binary.BigEndian.Uint32(header[8:])) + head
 	if length > math.MaxInt32 || length < 26 {
-		return nil, &exception{"org.apache.kafka.common.errors.CorruptRecordException",
+		return entry{}, &exception{"org.apache.kafka.common.errors.CorruptRecordException",
 			fmt.Sprintf("Found record size %d smaller than minimum record overhead (14) in file %s.", int32(length-head), s.file.Name())}
 	}
 	if position+length > end {
-		return nil, nil
+		return entry{}, nil
 	}
 	if int64(cap(s.buffer)) < length {
 		s.buffer = make([]byte, length)
 	}
 	s.buffer = s.buffer[:length]
 	if _, err := s.file.ReadAt(s.buffer, position); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return entry{}, err
 	}
-	batch, _, err := record.Next(s.buffer)
+	batch, err := parseEntry(s.buffer)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the batch at position %d: %w", s.file.Name(), position, err)
+		return entry{}, fmt.Errorf("%s: the batch at position %d: %w", s.file.Name(), position, err)
 	}
 	return batch, nil
 }
@@ -368,28 +365,37 @@ func (t *dumpTool) printRecords(path string, b record.Batch, last int64) (int64,
 			t.gap(path, last, r.Offset)
 		}
 		last = r.Offset
-		prefix := " "
-		if t.set.Has(t.skipMetadata) {
-			prefix = "| "
-		} else {
+		if !t.set.Has(t.skipMetadata) {
 			t.printMetadata(b, &r)
 		}
 		if t.printing() && !b.IsControl() {
-			key, payload, err := t.parse(&r)
-			if err != nil {
+			if err := t.printContents(&r); err != nil {
 				return last, err
-			}
-			if key != nil {
-				t.printf("%skey: %s", prefix, *key)
-				prefix = " "
-			}
-			if payload != nil {
-				t.printf("%spayload: %s", prefix, *payload)
 			}
 		}
 		t.println("")
 	}
 	return last, nil
+}
+
+// printContents prints the key and the payload of a record.
+func (t *dumpTool) printContents(r *record.Record) error {
+	prefix := " "
+	if t.set.Has(t.skipMetadata) {
+		prefix = "| "
+	}
+	key, payload, err := t.parse(r)
+	if err != nil {
+		return err
+	}
+	if key != nil {
+		t.printf("%skey: %s", prefix, *key)
+		prefix = " "
+	}
+	if payload != nil {
+		t.printf("%spayload: %s", prefix, *payload)
+	}
+	return nil
 }
 
 func (t *dumpTool) gap(path string, last, next int64) {
@@ -401,12 +407,6 @@ func (t *dumpTool) gap(path string, last, next int64) {
 }
 
 func (t *dumpTool) printMetadata(b record.Batch, r *record.Record) {
-	size := func(field []byte) int {
-		if field == nil {
-			return -1
-		}
-		return len(field)
-	}
 	sequence := int32(-1)
 	if b.BaseSequence() != -1 {
 		sequence = record.IncrementSequence(b.BaseSequence(), int32(r.Offset-b.BaseOffset()))
@@ -416,7 +416,7 @@ func (t *dumpTool) printMetadata(b record.Batch, r *record.Record) {
 		keys = append(keys, header.Key)
 	}
 	t.printf("| offset: %d %s: %d keySize: %d valueSize: %d sequence: %d headerKeys: [%s]",
-		r.Offset, stampName(b), r.Timestamp, size(r.Key), size(r.Value), sequence, strings.Join(keys, ","))
+		r.Offset, stampName(b), r.Timestamp, sizeOf(r.Key), sizeOf(r.Value), sequence, strings.Join(keys, ","))
 	if b.IsControl() {
 		t.printControl(r)
 	}
