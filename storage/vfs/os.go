@@ -25,11 +25,25 @@ func (f osFile) Size() (int64, error) {
 
 func (f osFile) Fd() (uintptr, bool) { return f.File.Fd(), true }
 
+// open is os.OpenFile without its attempts to wait for the file as for a socket: they cost five system calls, and no file on a disk can be
+// waited for so.
+func open(name string, flags int, mode uint32) (*os.File, error) {
+	for {
+		fd, err := unix.Open(name, flags|unix.O_CLOEXEC, mode)
+		if err == nil {
+			return os.NewFile(uintptr(fd), name), nil
+		}
+		if err != unix.EINTR {
+			return nil, &os.PathError{Op: "open", Path: name, Err: err}
+		}
+	}
+}
+
 // Open implements FS. A file that may only be read is opened for that: Apache Kafka writes its snapshots so.
 func (OS) Open(name string) (File, error) {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	f, err := open(name, unix.O_RDWR, 0)
 	if errors.Is(err, os.ErrPermission) {
-		f, err = os.Open(name)
+		f, err = open(name, unix.O_RDONLY, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -39,7 +53,7 @@ func (OS) Open(name string) (File, error) {
 
 // Create implements FS.
 func (OS) Create(name string) (File, error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := open(name, unix.O_RDWR|unix.O_CREAT|unix.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +62,7 @@ func (OS) Create(name string) (File, error) {
 
 // ReadDir implements FS.
 func (OS) ReadDir(name string) ([]Entry, error) {
-	d, err := os.Open(name)
+	d, err := open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +87,17 @@ func (OS) ReadDir(name string) ([]Entry, error) {
 // Rename implements FS.
 func (OS) Rename(oldName, newName string) error { return os.Rename(oldName, newName) }
 
-// Remove implements FS.
-func (OS) Remove(name string) error { return os.Remove(name) }
+// Remove implements FS. Nearly always it is a file, and often it is not there: no rmdir is tried then.
+func (OS) Remove(name string) error {
+	err := unix.Unlink(name)
+	switch err {
+	case nil:
+		return nil
+	case unix.ENOENT:
+		return &os.PathError{Op: "remove", Path: name, Err: err}
+	}
+	return os.Remove(name)
+}
 
 // RemoveAll implements FS.
 func (OS) RemoveAll(name string) error { return os.RemoveAll(name) }
@@ -93,7 +116,7 @@ func (OS) Stat(name string) (Info, error) {
 
 // SyncDir implements FS.
 func (OS) SyncDir(name string) error {
-	d, err := os.Open(name)
+	d, err := open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
