@@ -53,16 +53,14 @@ func DecodeRecord(value []byte) (record Record, version int16, err error) {
 	if !b.Ok() {
 		return nil, 0, errors.New("metadata record without its frame")
 	}
-	unknown := &UnknownRecordError{FrameVersion: frame, APIKey: key, Version: wireVersion}
 	if key < 1<<15 {
 		record = newRecord(int16(key))
 	}
 	if record == nil {
-		return nil, 0, unknown
+		return nil, 0, &UnknownRecordError{FrameVersion: frame, APIKey: key, Version: wireVersion}
 	}
 	if wireVersion > uint32(record.MaxVersion()) {
-		unknown.Name, unknown.MaxVersion = recordName(record), record.MaxVersion()
-		return nil, 0, unknown
+		return nil, 0, &UnknownRecordError{frame, key, wireVersion, recordName(record), record.MaxVersion()}
 	}
 	if err := record.ReadFrom(b.Src, int16(wireVersion)); err != nil {
 		return nil, 0, err

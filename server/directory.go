@@ -34,8 +34,10 @@ type home struct {
 	// kraftVersion is 0 with static voters, else 1.
 	kraftVersion int16
 	// image is what the metadata on disk says, nil in a directory that has just
-	// been formatted.
+	// been formatted; found is all that was read there,
+	// so that the metadata log is not read twice.
 	image *metadata.Image
+	found *quorum.Inspection
 	// formatted tells that this start did it.
 	formatted bool
 }
@@ -182,7 +184,8 @@ func (h *home) adopt(fsys vfs.FS, settings *config.Config, places []place) error
 			return err
 		}
 	}
-	h.directoryID, h.kraftVersion, h.image = places[0].holds.DirectoryID, inspection.KRaftVersion, inspection.Image
+	h.directoryID, h.kraftVersion = places[0].holds.DirectoryID, inspection.KRaftVersion
+	h.found, h.image = inspection, inspection.Image
 	return nil
 }
 

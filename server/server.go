@@ -240,7 +240,7 @@ func (s *Server) openQuorum(ctx context.Context) (err error) {
 		ClusterID: s.home.clusterID, DirectoryID: s.home.directoryID, Endpoints: controllerEndpoints(s.settings, s.network.boundPorts()),
 		SegmentBytes: segmentBytes, SegmentAge: milliseconds(m.SegmentMs), RetentionBytes: m.RetentionBytes, RetentionAge: milliseconds(m.RetentionMs),
 		SnapshotBytes: m.MaxBytesBetweenSnapshots, SnapshotInterval: m.MaxSnapshotInterval, MaxBatchBytes: m.MaxBatchSizeBytes,
-		Events: s.events.quorum,
+		Events: s.events.quorum, Found: s.home.found,
 	})
 	if err != nil {
 		return fmt.Errorf("open the metadata log: %w", err)

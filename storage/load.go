@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -171,10 +172,9 @@ func (l *Log) completeSwap(names, swaps []string) ([]string, error) {
 	return left, syncDir(l.engine.fs, l.path)
 }
 
-// loadNames makes the lists of segments and snapshots from the names in the directory.
+// loadNames makes the lists of segments and snapshots from the names in the directory, and deletes indexes without a segment.
 func (l *Log) loadNames(names []string) error {
 	var segments []*segment
-	orphans := map[int64][]string{}
 	for _, name := range names {
 		offset, ok := fileOffset(name)
 		if !ok {
@@ -182,21 +182,25 @@ func (l *Log) loadNames(names []string) error {
 		}
 		switch name[20:] {
 		case logSuffix:
-			segments = append(segments, l.openSegment(offset))
-		case offsetIndexSuffix, timeIndexSuffix, txnIndexSuffix:
-			orphans[offset] = append(orphans[offset], name)
+			s := l.openSegment(offset)
+			s.quiet.Store(true)
+			segments = append(segments, s)
 		case snapshotSuffix:
 			l.producer.snapshots = append(l.producer.snapshots, offset)
 		}
 	}
-	slices.SortFunc(segments, func(a, b *segment) int { return int(min(max(a.base-b.base, -1), 1)) })
+	slices.SortFunc(segments, func(a, b *segment) int { return cmp.Compare(a.base, b.base) })
 	slices.Sort(l.producer.snapshots)
-	for _, s := range segments {
-		delete(orphans, s.base)
-	}
 	for _, name := range names { // in their order, so that a trace of a start can be repeated
 		offset, ok := fileOffset(name)
-		if !ok || !slices.Contains(orphans[offset], name) {
+		if !ok || !isIndex(name[20:]) {
+			continue
+		}
+		i := floorSegment(segments, offset)
+		if i >= 0 && segments[i].base == offset {
+			if name[20:] == txnIndexSuffix {
+				segments[i].quiet.Store(false)
+			}
 			continue
 		}
 		if err := removeFile(l.engine.fs, l.path+"/"+name); err != nil {
@@ -205,6 +209,10 @@ func (l *Log) loadNames(names []string) error {
 	}
 	l.setSegments(segments)
 	return nil
+}
+
+func isIndex(suffix string) bool {
+	return suffix == offsetIndexSuffix || suffix == timeIndexSuffix || suffix == txnIndexSuffix
 }
 
 // loadTopicID reads partition.metadata, or sees to it that it is written.

@@ -29,6 +29,7 @@ type segment struct {
 	index  atomic.Pointer[segmentIndex] // nil: not loaded; the active segment's content is guarded by the state lock
 	load   sync.Mutex                   // held while the index is loaded
 	gone   atomic.Bool                  // its files were renamed for deletion
+	quiet  atomic.Bool                  // it has no .txnindex, as far as the directory was listed
 	// maxTimestamp and the last offset of the first batch that has it; guarded by the state lock.
 	maxKnown     bool
 	maxTimestamp int64
@@ -178,6 +179,7 @@ func (l *Log) writeTransactionIndex(s *segment) error {
 	if len(x.aborted) == s.writtenAborted {
 		return nil
 	}
+	s.quiet.Store(false)
 	path := l.segmentPath(s.base, txnIndexSuffix)
 	f, err := l.engine.fs.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -275,6 +277,9 @@ func (l *Log) readIndexes(s *segment) (*segmentIndex, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.quiet.Load() {
+		return x, nil
+	}
 	b, err = readFile(l.engine.fs, l.segmentPath(s.base, txnIndexSuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		return x, nil
@@ -323,6 +328,7 @@ func (l *Log) rebuildIndexes(s *segment, why error) (*segmentIndex, error) {
 // touched: as long as one of those is missing or wrong, the segment is looked at again.
 func (l *Log) storeIndexes(s *segment, x *segmentIndex, sync bool) error {
 	path := l.segmentPath(s.base, txnIndexSuffix)
+	s.quiet.Store(len(x.aborted) == 0)
 	if len(x.aborted) == 0 {
 		if err := removeFile(l.engine.fs, path); err != nil {
 			return err
