@@ -115,6 +115,9 @@ type Options[M Machine] struct {
 	QueueLimit int
 	// Codec compresses the batches.
 	Codec record.Codec
+	// BaseSequence is that of batches which belong to no producer. To readers it
+	// means nothing; Apache Kafka's groups write 0, its transactions −1.
+	BaseSequence int32
 	// Limits bound what decompression of a batch may use while loading.
 	Limits record.Limits
 	// Events is told what an operator may want to know; may be nil. It must not block.

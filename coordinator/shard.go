@@ -389,7 +389,7 @@ func (s *shard[M]) refused(err error, records int) *kerr.Error {
 func (s *shard[M]) build(current batch) []byte {
 	options := record.BuilderOptions{
 		BaseOffset: s.next, LeaderEpoch: -1, Codec: s.runtime.options.Codec,
-		ProducerID: -1, ProducerEpoch: -1, BaseSequence: -1,
+		ProducerID: -1, ProducerEpoch: -1, BaseSequence: s.runtime.options.BaseSequence,
 	}
 	if current.transaction != nil {
 		options.ProducerID, options.ProducerEpoch = current.transaction.ProducerID, current.transaction.ProducerEpoch

@@ -76,7 +76,7 @@ func New(options Options) *Service {
 			return NewMachine(options.Config, options.Now, timers, newShardHost(s, partition))
 		},
 		Now: options.Now, Translate: options.Translate, CommitTimeout: options.Config.MaxTimeout,
-		LoadBytes: options.Config.LoadBufferSize, Limits: options.Limits, Events: options.Events,
+		LoadBytes: options.Config.LoadBufferSize, Limits: options.Limits, BaseSequence: -1, Events: options.Events,
 	})
 	return s
 }
