@@ -109,6 +109,9 @@ func (a *adoption) directories() {
 			a.line("  has no meta.properties")
 		}
 		a.line("  holds folders of %d partitions, %d to be deleted, %d set aside as stray", len(d.Contents.Logs), len(d.Contents.Deleted), len(d.Contents.Stray))
+		if len(d.Contents.Future) > 0 {
+			a.line("  a move of %d partitions to it is under way", len(d.Contents.Future))
+		}
 	}
 }
 
@@ -183,6 +186,9 @@ func (a *adoption) plan() {
 			a.line("  delete %d folders of deleted partitions in %s", len(d.Contents.Deleted), d.Path)
 		}
 	}
+	for _, d := range a.found.Directories {
+		a.named("leave to Apache Kafka, in "+d.Path+", the unfinished move of", moved(d.Contents))
+	}
 	if unclean {
 		a.line("  look through what was written since the recovery points, and cut off what is not whole")
 	}
@@ -190,6 +196,17 @@ func (a *adoption) plan() {
 	a.named("make an empty folder for", a.found.Absent)
 	a.line("  raise no feature level, and write no record above the levels that stand")
 	a.line("  begin leader epoch %d, elect leaders, and serve", a.found.Metadata.LeaderEpoch+1)
+}
+
+// moved are the partitions that are being moved to a directory.
+func moved(contents storage.DirectoryContents) []storage.TopicPartition {
+	var all []storage.TopicPartition
+	for _, name := range contents.Future {
+		if tp, _, ok := storage.ParseLogDirectoryName(name); ok {
+			all = append(all, tp)
+		}
+	}
+	return all
 }
 
 // named tells what a start would do to some partitions.

@@ -179,7 +179,7 @@ func (d *Delta) replayFeature(r *FeatureLevelRecord) error {
 	}
 	mark(&d.features, r.Name)
 	if r.Name == FeatureMetadataVersion && VersionName(r.FeatureLevel) == "" {
-		return fmt.Errorf("metadata.version %d is not known: %d (%s) to %d (%s) are",
+		return fmt.Errorf("metadata.version %d is not known: %d (%s) to %d (%s) are"+newerLevel,
 			r.FeatureLevel, MinVersion, VersionName(MinVersion), MaxVersion, VersionName(MaxVersion))
 	}
 	if r.FeatureLevel == 0 {

@@ -85,16 +85,19 @@ func Features() []Feature {
 	}
 }
 
+// newerLevel is the way out for a level that is not known.
+const newerLevel = "; a newer server raised it: go on with that one, or lower the level there with kafka-features.sh"
+
 // CheckFeatures tells which finalized level of an image is not known, or that metadata.version has none.
 func CheckFeatures(image *Image) error {
 	known := Features()
 	for name, level := range image.Features() {
 		at := slices.IndexFunc(known, func(f Feature) bool { return f.Name == name })
 		if at < 0 {
-			return fmt.Errorf("feature %s is finalized at level %d, but is not known", name, level)
+			return fmt.Errorf("feature %s is finalized at level %d, but is not known"+newerLevel, name, level)
 		}
 		if f := known[at]; level < f.Min || level > f.Max {
-			return fmt.Errorf("feature %s is finalized at level %d: %d to %d are known", name, level, f.Min, f.Max)
+			return fmt.Errorf("feature %s is finalized at level %d: %d to %d are known"+newerLevel, name, level, f.Min, f.Max)
 		}
 	}
 	return nil

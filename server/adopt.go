@@ -119,6 +119,16 @@ func (a *Adoption) compareFolders(nodeID int32) {
 	}
 }
 
+// wayOut is what can be done about a metadata log that is not understood, where its
+// error does not say so itself.
+func wayOut(err error) string {
+	var unknown *metadata.UnknownRecordError
+	if errors.As(err, &unknown) {
+		return "; a newer server wrote it: go on with that one"
+	}
+	return ""
+}
+
 // checkAdoption refuses what this server cannot act upon, in one line.
 func checkAdoption(fsys vfs.FS, image *metadata.Image, nodeID int32, places []place) error {
 	err := checkImage(image, nodeID)

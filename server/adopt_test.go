@@ -124,3 +124,39 @@ func TestInspectDirectories(t *testing.T) {
 		t.Errorf("another vendor's directory: %+v, %v", found.Unclaimed, err)
 	}
 }
+
+// TestFutureFolders: a move between log directories that Apache Kafka has begun is left as it is.
+func TestFutureFolders(t *testing.T) {
+	directory := t.TempDir()
+	s, _ := startBroker(t, directory)
+	if err := s.Stop(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(directory, "t-0.0123456789abcdef0123456789abcdef-future", "00000000000000000000.log")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("half of it"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	found, err := InspectDirectories(vfs.OS{}, settings(t, directory))
+	if err != nil || len(found.Directories[0].Contents.Future) != 1 || len(found.Unclaimed) != 0 {
+		t.Errorf("the look: %+v, %v", found, err)
+	}
+	s, _ = startBroker(t, directory)
+	if err := s.Stop(timeout(t)); err != nil {
+		t.Fatal(err)
+	}
+	if content, err := os.ReadFile(file); err != nil || string(content) != "half of it" {
+		t.Errorf("afterwards: %q, %v", content, err)
+	}
+}
+
+// TestWaysOut: what stops a start because something newer wrote the metadata says what to do.
+func TestWaysOut(t *testing.T) {
+	for _, err := range []error{&metadata.UnknownRecordError{FrameVersion: 1, APIKey: 99}, metadata.CheckFeatures(imageOf(t, &metadata.FeatureLevelRecord{Name: "fancy.version", FeatureLevel: 1}))} {
+		if text := err.Error() + wayOut(err); !strings.Contains(text, "newer server") || !strings.Contains(text, "go on with that one") {
+			t.Errorf("no way out: %s", text)
+		}
+	}
+}

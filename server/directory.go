@@ -119,8 +119,9 @@ func look(fsys vfs.FS, dir string) (p place, lock io.Closer, err error) {
 	if lock, err = lockDirectory(fsys, dir); err != nil {
 		return p, nil, err
 	}
-	if unknown := slices.Concat(p.contents.Unknown, p.contents.Future); len(unknown) > 0 {
-		return p, lock, fmt.Errorf("log directory %s holds what is not handled: %s; nothing was changed", dir, strings.Join(unknown, ", "))
+	if len(p.contents.Unknown) > 0 {
+		return p, lock, fmt.Errorf("log directory %s holds what Apache Kafka does not put there: %s; take it out if it is yours, and where another vendor's server wrote it, "+
+			"copy the topics over the network; nothing was changed", dir, strings.Join(p.contents.Unknown, ", "))
 	}
 	if p.contents.MetaProperties {
 		if p.holds, err = storage.ReadMetaProperties(fsys, dir); err != nil {
@@ -197,7 +198,7 @@ func (h *home) understand(fsys vfs.FS, settings *config.Config, places []place) 
 	}
 	inspection, err := quorum.Inspect(fsys, h.metadata, settings.NodeID, h.clusterID)
 	if err != nil {
-		return nil, fmt.Errorf("log directory %s cannot be taken over: %w; nothing was changed", h.metadata, err)
+		return nil, fmt.Errorf("log directory %s cannot be taken over: %w%s; nothing was changed", h.metadata, err, wayOut(err))
 	}
 	if !inspection.Formatted {
 		return nil, fmt.Errorf("log directory %s has a meta.properties, but no metadata (%s or %s); nothing was changed", h.metadata, bootstrapFile, metadataDirectory)

@@ -101,7 +101,7 @@ func (i *Inspection) readDirectory(fsys vfs.FS, dir string, nodeID int32) error 
 	if ok {
 		i.LeaderEpoch = state.leaderEpoch
 		if slices.ContainsFunc(state.voters, func(id int32) bool { return id != nodeID }) {
-			return fmt.Errorf("%s has the voters %d: only %d, this node, may be one", path.Join(dir, stateName), state.voters, nodeID)
+			return fmt.Errorf("%s has the voters %d: only %d, this node, may be one"+otherVoters, path.Join(dir, stateName), state.voters, nodeID)
 		}
 	}
 	if err := i.readSnapshots(fsys, dir); err != nil {

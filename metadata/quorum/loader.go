@@ -79,6 +79,9 @@ func bodyVersion(body []byte) int16 {
 	return int16(binary.BigEndian.Uint16(body))
 }
 
+// otherVoters is the way out for a directory with other voters.
+const otherVoters = "; this is one node of several: go on with Apache Kafka, or make this one the only voter there first (kafka-metadata-quorum.sh remove-controller)"
+
 // control understands one control record of the log; snapshots have two more that their reader understands.
 func (l *loader) control(_ int64, kind int16, body []byte) error {
 	switch kind {
@@ -89,7 +92,7 @@ func (l *loader) control(_ int64, kind int16, body []byte) error {
 		}
 		for _, v := range r.Voters {
 			if v.VoterID != l.nodeID {
-				return fmt.Errorf("the metadata quorum has voter %d: only %d, this node, may be one", v.VoterID, l.nodeID)
+				return fmt.Errorf("the metadata quorum has voter %d: only %d, this node, may be one"+otherVoters, v.VoterID, l.nodeID)
 			}
 		}
 		return nil
@@ -123,7 +126,7 @@ func checkVoters(r *metadata.VotersRecord, nodeID int32) error {
 		for _, v := range r.Voters {
 			ids = append(ids, v.VoterID)
 		}
-		return fmt.Errorf("the metadata quorum has the voters %d: only %d, this node, may be one", ids, nodeID)
+		return fmt.Errorf("the metadata quorum has the voters %d: only %d, this node, may be one"+otherVoters, ids, nodeID)
 	}
 	return nil
 }
