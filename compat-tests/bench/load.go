@@ -30,7 +30,8 @@ func together(n int, fn func(i int) error) error {
 	return first
 }
 
-// dialAll opens connections that are closed when the context ends or the returned function is called.
+// dialAll opens connections whose deadline is the context's and which are closed when it ends or the returned function
+// is called.
 func dialAll(ctx context.Context, address string, n int) (all []*conn, closeAll func(), err error) {
 	closeAll = sync.OnceFunc(func() {
 		for _, c := range all {
@@ -42,6 +43,9 @@ func dialAll(ctx context.Context, address string, n int) (all []*conn, closeAll 
 		if err != nil {
 			closeAll()
 			return nil, nil, err
+		}
+		if end, ok := ctx.Deadline(); ok {
+			_ = c.SetDeadline(end)
 		}
 		all = append(all, c)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // Row is one line of the benchmark: a piece of work that every subject does, what is measured of it and what is wanted.
@@ -135,18 +134,6 @@ type Sample struct {
 type Result struct {
 	Row     Row
 	Samples map[Kind][]Sample
-}
-
-// Report is a whole run of the benchmark.
-type Report struct {
-	Began   time.Time
-	Rounds  int
-	Quick   bool
-	Machine []Fact
-	// Versions of what was measured, Subjects in the order in which they took turns.
-	Versions []Fact
-	Subjects []Kind
-	Results  []Result
 }
 
 // Fact is a named line about the machine or a version.

@@ -39,19 +39,13 @@ type Subject struct {
 	// prepared holds the names of what once has done on the present data directory.
 	prepared map[string]bool
 
+	// label names the present run, for the files of profiles; empty: no profile is wanted.
+	label                string
+	profiler             *exec.Cmd
 	port, controllerPort int
 	programs             *Programs
 	command              *exec.Cmd
 	ended                chan struct{}
-}
-
-// Programs are the paths of what the subjects run.
-type Programs struct {
-	Ottla, Floor string
-	// Jars is the folder of Apache Kafka's jars.
-	Jars string
-	// Profile, if not empty, is where perf or a profile door writes what Ottla did.
-	Profile string
 }
 
 // Duration is how long a timed part of the work lasts, scaled down where the run is quick.
@@ -160,7 +154,7 @@ func (s *Subject) program() *exec.Cmd {
 	case Kafka:
 		return exec.Command("java", append(kafkaFlags(), "-cp", s.programs.Jars+"/*", "kafka.Kafka", s.file())...)
 	}
-	return exec.Command(s.programs.Floor, s.Address, s.Data)
+	return exec.Command(s.programs.Floor, floorArgument, s.Address, s.Data)
 }
 
 // kafkaFlags are the JVM's, as Apache Kafka's own start script sets them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -82,14 +83,35 @@ func (s *Subject) Open() (*Window, error) {
 	if err := s.ForgetPeak(); err != nil {
 		return nil, err
 	}
+	if err := s.profile(); err != nil {
+		return nil, err
+	}
 	before, err := s.Usage()
 	return &Window{s, time.Now(), before, ownCPU()}, err
+}
+
+// profile starts perf on Ottla where that is wanted, until the window is closed.
+func (s *Subject) profile() error {
+	if s.Kind != Ottla || s.programs.Profile == "" || s.label == "" || s.profiler != nil {
+		return nil
+	}
+	s.profiler = exec.Command("perf", "record", "-q", "-g", "-F", "499", "-o", s.programs.Profile+s.label+".perf", "-p", strconv.Itoa(s.PID()))
+	if err := s.profiler.Start(); err != nil {
+		return fmt.Errorf("perf: %w", err)
+	}
+	time.Sleep(300 * time.Millisecond) // perf attaches to every thread before it counts
+	return nil
 }
 
 // Close ends the measured part.
 func (w *Window) Close() (Spent, error) {
 	wall := time.Since(w.began)
 	after, err := w.subject.Usage()
+	if profiler := w.subject.profiler; profiler != nil {
+		w.subject.profiler = nil
+		_ = profiler.Process.Signal(syscall.SIGINT)
+		_ = profiler.Wait()
+	}
 	return Spent{
 		Wall: wall, CPU: after.CPU - w.before.CPU, Generator: ownCPU() - w.generator, Resident: after.Resident, Peak: after.Peak,
 	}, err
