@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -37,40 +35,6 @@ func until(what string, pause time.Duration, done func() (bool, error)) error {
 			return fmt.Errorf("not within %v: %s", answerLimit, what)
 		}
 	}
-}
-
-// dialMany opens n connections; the second result closes those that were opened.
-func dialMany(address string, n int) ([]*conn, func(), error) {
-	connections := make([]*conn, 0, n)
-	closeAll := func() {
-		for _, c := range connections {
-			_ = c.Close()
-		}
-	}
-	for range n {
-		c, err := dial(address)
-		if err != nil {
-			closeAll()
-			return nil, nil, err
-		}
-		connections = append(connections, c)
-	}
-	return connections, closeAll, nil
-}
-
-// allAtOnce runs work n times at once and returns the errors when all have ended.
-func allAtOnce(n int, work func(i int) error) error {
-	ended := make(chan error, n)
-	for i := range n {
-		go func() { ended <- work(i) }()
-	}
-	var all []error
-	for range n {
-		if err := <-ended; err != nil && len(all) < 3 {
-			all = append(all, err)
-		}
-	}
-	return errors.Join(all...)
 }
 
 // ends asks every partition of a topic for its end offset. It returns their sum, and whether all of them answered.
@@ -204,16 +168,5 @@ func (c *conn) produce(request *kmsg.ProduceRequest, pause time.Duration) error 
 	})
 }
 
-// seconds, milliseconds and inMegabytes put quantities into the units that the table shows.
-func seconds(d time.Duration) float64      { return d.Seconds() }
+// milliseconds is a duration as the table shows short ones.
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-func inMegabytes(n int64) float64          { return float64(n) / 1e6 }
-
-// quantile returns the q-quantile of some durations, which it sorts.
-func quantile(all []time.Duration, q float64) time.Duration {
-	if len(all) == 0 {
-		return 0
-	}
-	slices.Sort(all)
-	return all[int(q*float64(len(all)-1))]
-}

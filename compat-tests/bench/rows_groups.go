@@ -98,7 +98,7 @@ func groupJoins(ctx context.Context, s *Subject) (Measurement, error) {
 	if err := coordinated(s.Address, topic); err != nil {
 		return nil, err
 	}
-	connections, closeAll, err := dialMany(s.Address, groups*groupSize)
+	connections, closeAll, err := dialAll(ctx, s.Address, groups*groupSize)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func groupJoins(ctx context.Context, s *Subject) (Measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = allAtOnce(len(connections), func(i int) error { return cohorts[i%groups].attend(ctx, i, connections[i], &members[i]) })
+	err = together(len(connections), func(i int) error { return cohorts[i%groups].attend(ctx, i, connections[i], &members[i]) })
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +122,9 @@ func groupJoins(ctx context.Context, s *Subject) (Measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = allAtOnce(len(connections), func(i int) error { return members[i].leave(connections[i]) })
-	return Measurement{}.With("all stable s", seconds(spent.Wall)).With("CPU s", seconds(spent.CPU)).
-		With("load tool CPU s", seconds(spent.Generator)), err
+	err = together(len(connections), func(i int) error { return members[i].leave(connections[i]) })
+	return Measurement{}.With("all stable s", spent.Wall.Seconds()).With("CPU s", spent.CPU.Seconds()).
+		With("generator CPU s", spent.Generator.Seconds()), err
 }
 
 // attend keeps a member in its group until that is stable.
@@ -250,7 +250,7 @@ func (c *conn) commit(request *kmsg.OffsetCommitRequest) error {
 }
 
 // offsetCommits measures commits of one offset each.
-func offsetCommits(_ context.Context, s *Subject) (Measurement, error) {
+func offsetCommits(ctx context.Context, s *Subject) (Measurement, error) {
 	groups, partitions := offsetGroups(s)
 	topic := fmt.Sprintf("commits-%d", time.Now().UnixNano())
 	if err := createTopic(s, topic, partitions); err != nil {
@@ -261,7 +261,7 @@ func offsetCommits(_ context.Context, s *Subject) (Measurement, error) {
 		return nil, err
 	}
 	const workers = 32
-	connections, closeAll, err := dialMany(s.Address, workers)
+	connections, closeAll, err := dialAll(ctx, s.Address, workers)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func offsetCommits(_ context.Context, s *Subject) (Measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = allAtOnce(workers, func(worker int) error {
+	err = together(workers, func(worker int) error {
 		for i := worker; i < len(groups)*partitions; i += workers {
 			began := time.Now()
 			if err := connections[worker].commit(committing(groups[i%len(groups)], topic, int64(i), int32(i/len(groups)))); err != nil {
@@ -299,8 +299,8 @@ func offsetCommits(_ context.Context, s *Subject) (Measurement, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := Measurement{}.With("all committed s", seconds(spent.Wall)).With("CPU s", seconds(spent.CPU)).
-		With("load tool CPU s", seconds(spent.Generator)).With("p50 ms", milliseconds(quantile(all, 0.5))).With("p99 ms", milliseconds(quantile(all, 0.99)))
+	m := Measurement{}.With("all committed s", spent.Wall.Seconds()).With("CPU s", spent.CPU.Seconds()).
+		With("generator CPU s", spent.Generator.Seconds()).withLatencies(all)
 	return m, connections[0].deleteGroups(groups)
 }
 
@@ -356,8 +356,8 @@ func offsetsLoad(ctx context.Context, s *Subject) (Measurement, error) {
 	}
 	loaded := time.Since(began)
 	used, err := s.Usage()
-	return Measurement{}.With("start: all loaded s", seconds(loaded)).With("start: first answer s", seconds(answered)).
-		With("start: CPU s", seconds(used.CPU)).With("resident MB", inMegabytes(used.Resident)), err
+	return Measurement{}.With("start: all loaded s", loaded.Seconds()).With("start: first answer s", answered.Seconds()).
+		With("start: CPU s", used.CPU.Seconds()).With("resident MB", megabytes(used.Resident)), err
 }
 
 // commitAll commits an offset for every group and partition.

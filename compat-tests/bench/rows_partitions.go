@@ -61,8 +61,8 @@ func manyPartitions(ctx context.Context, s *Subject, n int) (Measurement, error)
 	if err != nil {
 		return nil, err
 	}
-	m := Measurement{}.With("create + first write s", seconds(created+written)).With("create s", seconds(created)).
-		With("first write s", seconds(written)).With("CPU s", seconds(spent.CPU)).With("resident MB", inMegabytes(spent.Resident))
+	m := Measurement{}.With("create + first write s", (created+written).Seconds()).With("create s", created.Seconds()).
+		With("first write s", written.Seconds()).With("CPU s", spent.CPU.Seconds()).With("resident MB", megabytes(spent.Resident))
 	stopped, err := s.Stop()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func manyPartitions(ctx context.Context, s *Subject, n int) (Measurement, error)
 	if err != nil {
 		return nil, err
 	}
-	return append(m.With("clean stop s", seconds(stopped)), restarted...), nil
+	return append(m.With("clean stop s", stopped.Seconds()), restarted...), nil
 }
 
 // firstWrites makes a topic and writes the first record to each of its partitions.
@@ -114,8 +114,8 @@ func restart(ctx context.Context, s *Subject, topic string, partitions int, reco
 		return nil, err
 	}
 	used, err := s.Usage()
-	return Measurement{}.With("start: first answer s", seconds(answered)).With("start: all served s", seconds(served)).
-		With("start: CPU s", seconds(used.CPU)).With("resident MB after the start", inMegabytes(used.Resident)), err
+	return Measurement{}.With("start: first answer s", answered.Seconds()).With("start: all served s", served.Seconds()).
+		With("start: CPU s", used.CPU.Seconds()).With("resident MB after the start", megabytes(used.Resident)), err
 }
 
 // formatAndStart starts a subject on an empty data directory.

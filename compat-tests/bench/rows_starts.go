@@ -13,16 +13,18 @@ import (
 
 // startRows are about starts, and about memory of a server that does nothing.
 func startRows() []Row {
+	empty := Row{
+		Name:  "start-empty",
+		Title: "start on an empty directory",
+		Settings: "until the first answer (ApiVersions), and until Metadata names the broker; memory at rest five seconds later; Apache Kafka's directory is " +
+			"formatted before, which is not counted, while Ottla formats its own at the start",
+		Goals: []Goal{atMost("first answer ms", 50, None)},
+		Own:   true, NoWarmUp: true, Without: []Kind{Floor},
+		Run: emptyStart,
+	}
 	return []Row{
-		{
-			Name:  "start-empty",
-			Title: "start on an empty directory",
-			Settings: "until the first answer (ApiVersions), and until Metadata names the broker; memory at rest five seconds later; Apache Kafka's directory is " +
-				"formatted before, which is not counted",
-			Goals: []Goal{atMost("first answer ms", 50, None)},
-			Own:   true, NoWarmUp: true, Without: []Kind{Floor},
-			Run: emptyStart,
-		},
+		empty,
+		onDisk(empty),
 		{
 			Name:  "start-10gb",
 			Title: "start with 10 GB in 1,000 partitions, after a clean stop and after kill -9",
@@ -74,7 +76,7 @@ func emptyStart(ctx context.Context, s *Subject) (Measurement, error) {
 	}
 	used, err := s.Usage()
 	return Measurement{}.With("first answer ms", milliseconds(answered)).With("broker in its metadata ms", milliseconds(known)).
-		With("CPU s until then", seconds(atStart.CPU)).With("resident MB at rest", inMegabytes(used.Resident)), err
+		With("CPU s until then", atStart.CPU.Seconds()).With("resident MB at rest", megabytes(used.Resident)), err
 }
 
 // bigStart measures starts with much data.
@@ -92,7 +94,7 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 	if err := fill(s.Address, topic, partitions, batches); err != nil {
 		return nil, err
 	}
-	m := Measurement{}.With("filled s", seconds(time.Since(began)))
+	m := Measurement{}.With("filled s", time.Since(began).Seconds())
 	records := int64(partitions) * batches * 64
 	if err := s.Kill(); err != nil {
 		return nil, err
@@ -102,7 +104,7 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 		return nil, err
 	}
 	starts := func(name string, before func() error, after func() error) error {
-		var answered, served, used []time.Duration
+		figures := map[string][]float64{}
 		for range repeats {
 			if err := errors.Join(before(), readAll(s.Data)); err != nil {
 				return err
@@ -111,14 +113,15 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 			if err != nil {
 				return err
 			}
-			answered, served, used = append(answered, once.duration("start: first answer s")), append(served, once.duration("start: all served s")),
-				append(used, once.duration("start: CPU s"))
+			for _, figure := range once {
+				figures[figure.Quantity] = append(figures[figure.Quantity], figure.Value)
+			}
 			if err := after(); err != nil {
 				return err
 			}
 		}
-		m = m.With(name+": first answer s", seconds(quantile(answered, 0.5))).With(name+": all served s", seconds(quantile(served, 0.5))).
-			With(name+": CPU s", seconds(quantile(used, 0.5)))
+		m = m.With(name+": first answer s", median(figures["start: first answer s"])).
+			With(name+": all served s", median(figures["start: all served s"])).With(name+": CPU s", median(figures["start: CPU s"]))
 		return nil
 	}
 	if err := starts("kill -9", checkpoints.restore, s.Kill); err != nil {
@@ -140,16 +143,10 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 	return m, starts("clean", func() error { return nil }, stop)
 }
 
-// duration is a figure in seconds.
-func (m Measurement) duration(quantity string) time.Duration {
-	value, _ := m.Value(quantity)
-	return time.Duration(value * float64(time.Second))
-}
-
 // fill writes as many batches of 64 records of 1 KB to each partition of a topic.
 func fill(address, topic string, partitions, batches int) error {
 	const workers = 4
-	return allAtOnce(workers, func(worker int) error {
+	return together(workers, func(worker int) error {
 		c, err := dial(address)
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func transactionRows() []Row {
 		Name:  "read-committed",
 		Title: "fetch with read_committed and with read_uncommitted",
 		Settings: "1 GB of 64 × 1 KB batches in 8 partitions, written in transactions of 4 batches to each of two partitions, every tenth aborted; read back " +
-			"over 4 connections with either isolation level, without looking into the records",
+			"over 4 connections three times with either isolation level, after once to warm up, without looking into the records",
 		Without: []Kind{Floor},
 		Run:     readCommitted,
 	})
@@ -153,7 +153,7 @@ func transactions(ctx context.Context, s *Subject, producers int) (Measurement, 
 		return nil, err
 	}
 	end := time.Now().Add(s.Duration(10 * time.Second))
-	err = allAtOnce(producers, func(i int) error {
+	err = together(producers, func(i int) error {
 		batch := plainSource().batch(10, 100)
 		for time.Now().Before(end) && ctx.Err() == nil {
 			began := time.Now()
@@ -181,9 +181,8 @@ func transactions(ctx context.Context, s *Subject, producers int) (Measurement, 
 		again += all[i].again
 	}
 	count := float64(len(joined))
-	return Measurement{}.With("transactions/s", count/seconds(spent.Wall)).With("p50 ms", milliseconds(quantile(joined, 0.5))).
-		With("p99 ms", milliseconds(quantile(joined, 0.99))).With("CPU ms each", milliseconds(spent.CPU)/count).
-		With("load tool CPU ms each", milliseconds(spent.Generator)/count).With("sent again each", float64(again)/count), nil
+	return Measurement{}.With("transactions/s", count/spent.Wall.Seconds()).With("CPU ms each", milliseconds(spent.CPU)/count).
+		With("generator CPU ms each", milliseconds(spent.Generator)/count).With("sent again each", float64(again)/count).withLatencies(joined), nil
 }
 
 // readCommitted measures both isolation levels on the same data.
@@ -201,28 +200,29 @@ func readCommitted(_ context.Context, s *Subject) (Measurement, error) {
 		return nil, err
 	}
 	m := Measurement{}
-	for i, name := range []string{"read_uncommitted", "read_committed", "read_uncommitted", "read_committed"} {
+	// The first reading is not counted: files are opened, and a Java machine compiles.
+	if _, err := readTopic(s.Address, topic, partitions, 1); err != nil {
+		return nil, err
+	}
+	for isolation, name := range []string{"read_uncommitted", "read_committed"} {
 		window, err := s.Open()
 		if err != nil {
 			return nil, err
 		}
-		read, err := readTopic(s.Address, topic, partitions, int8(i%2))
-		if err != nil {
-			return nil, err
+		var bytes, aborted int64
+		for range 3 {
+			read, err := readTopic(s.Address, topic, partitions, int8(isolation))
+			if err != nil {
+				return nil, err
+			}
+			bytes, aborted = bytes+read.bytes, read.aborted
 		}
 		spent, err := window.Close()
 		if err != nil {
 			return nil, err
 		}
-		if i < 2 {
-			// The first reading of either is not counted: files are opened, and the JVM compiles.
-			continue
-		}
-		gigabytes := float64(read.bytes) / 1e9
-		m = m.With(name+" MB/s", inMegabytes(read.bytes)/seconds(spent.Wall)).With(name+" CPU s/GB", seconds(spent.CPU)/gigabytes)
-		if i%2 == 1 {
-			m = m.With("aborted named", float64(read.aborted))
-		}
+		m = m.With(name+": MB/s", megabytes(bytes)/spent.Wall.Seconds()).With(name+": CPU s/GB", spent.CPU.Seconds()*1e9/float64(bytes)).
+			With(name+": aborted transactions named", float64(aborted))
 	}
 	return m, nil
 }
@@ -230,7 +230,7 @@ func readCommitted(_ context.Context, s *Subject) (Measurement, error) {
 // fillInTransactions writes about so many bytes.
 func fillInTransactions(s *Subject, topic string, partitions, bytes int) error {
 	const producers, batches, records = 4, 4, 64
-	return allAtOnce(producers, func(i int) error {
+	return together(producers, func(i int) error {
 		t, err := newTransactor(s.Address, fmt.Sprintf("%s-%d", topic, i))
 		if err != nil {
 			return err
@@ -284,7 +284,7 @@ type reading struct{ bytes, aborted int64 }
 func readTopic(address, topic string, partitions int, isolation int8) (reading, error) {
 	const readers = 4
 	var bytes, aborted atomic.Int64
-	err := allAtOnce(readers, func(i int) error {
+	err := together(readers, func(i int) error {
 		c, err := dial(address)
 		if err != nil {
 			return err
