@@ -123,37 +123,48 @@ func (d *snappyDecoder) decode(block []byte) error {
 	return nil
 }
 
-// repeats tells whether a block has copies from the offset 0. The decoder takes
-// them for an extension of its own, but no consumer's does.
-func repeats(block []byte) bool {
-	_, at := binary.Uvarint(block)
-	for at >= 0 && at < len(block) {
-		tag := block[at]
+// snappySteps is how far it is from a tag to the next one, 0 for a literal with its length behind the tag.
+var snappySteps = func() (steps [256]uint8) {
+	for tag := range steps {
 		switch tag & 3 {
 		case 0:
-			length := int(tag >> 2)
-			at++
-			if extra := length - 59; extra > 0 {
-				if at+extra > len(block) {
-					return false
-				}
-				length = 0
-				for i := extra - 1; i >= 0; i-- {
-					length = length<<8 | int(block[at+i])
-				}
-				at += extra
+			if tag>>2 < 60 {
+				steps[tag] = uint8(tag>>2) + 2
 			}
-			at += length + 1
 		case 1:
-			if tag>>5 == 0 && at+1 < len(block) && block[at+1] == 0 {
-				return true
-			}
-			at += 2
+			steps[tag] = 2
 		case 2:
-			at += 3
+			steps[tag] = 3
 		case 3:
-			at += 5
+			steps[tag] = 5
 		}
+	}
+	return steps
+}()
+
+// repeats tells whether a block has copies from the offset 0. The decoder takes
+// them for an extension of its own, but no consumer's does. Tags come as they
+// like, so no branch but the loop's depends on them.
+func repeats(block []byte) bool {
+	_, at := binary.Uvarint(block)
+	for at >= 0 && at+1 < len(block) {
+		if binary.LittleEndian.Uint16(block[at:])&0xffe3 == 1 {
+			return true
+		}
+		tag := block[at]
+		if step := snappySteps[tag]; step > 0 {
+			at += int(step)
+			continue
+		}
+		extra := int(tag>>2) - 59
+		if at++; at+extra > len(block) {
+			return false
+		}
+		length := 0
+		for i := extra - 1; i >= 0; i-- {
+			length = length<<8 | int(block[at+i])
+		}
+		at += extra + length + 1
 	}
 	return false
 }
