@@ -194,8 +194,35 @@ func (a *adoption) plan() {
 	}
 	a.named("set aside as -stray the folder of", a.found.Unclaimed)
 	a.named("make an empty folder for", a.found.Absent)
+	a.idle()
 	a.line("  raise no feature level, and write no record above the levels that stand")
 	a.line("  begin leader epoch %d, elect leaders, and serve", a.found.Metadata.LeaderEpoch+1)
+}
+
+// idle tells of what a start would keep and not act upon.
+func (a *adoption) idle() {
+	image := a.found.Metadata.Image
+	compacted, guards := 0, 0
+	for topic := range image.Topics() {
+		if strings.Contains(image.Config(metadata.ConfigResource{Type: metadata.ResourceTopic, Name: topic.Name})["cleanup.policy"], "compact") {
+			compacted++
+		}
+	}
+	if compacted > 0 {
+		a.line("  compact nothing: %d topics with cleanup.policy=compact would grow until Apache Kafka has them again", compacted)
+	}
+	for range image.Quotas() {
+		guards++
+	}
+	for range image.ScramCredentials() {
+		guards++
+	}
+	for range image.DelegationTokens() {
+		guards++
+	}
+	if guards > 0 {
+		a.line("  keep quotas, users and tokens for Apache Kafka, and not act upon them")
+	}
 }
 
 // moved are the partitions that are being moved to a directory.
