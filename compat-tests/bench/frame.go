@@ -164,8 +164,11 @@ func walkFetched(answer []byte, visit func(partition int32, code int16, batches 
 		}
 		r.Tags()
 		if r.Short {
-			return errors.New("an answer to Fetch ends early")
+			break
 		}
+	}
+	if r.Tags(); r.Short {
+		return errors.New("an answer to Fetch ends early")
 	}
 	return nil
 }
