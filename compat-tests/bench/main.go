@@ -3,7 +3,7 @@
 //
 //	go run ./compat-tests/bench                                                       everything
 //	go run ./compat-tests/bench -rows produce -rounds 1 -subjects ottla,floor         one row, quickly
-//	go run ./compat-tests/bench -rows 'produce*' -subjects ottla -profile /tmp/ottla- a profile of each measured window
+//	go run ./compat-tests/bench -rows 'produce*' -subjects ottla -cpuprofile /tmp/ottla-   a profile of each measured window
 //
 // The load is raw: frames are built once and patched in place, answers are read by hand, so that most of the CPU of a
 // small machine is left to the subject. What the generator itself spends is measured and shown.
@@ -58,7 +58,7 @@ func main() {
 	flag.StringVar(&o.ottla, "ottla", "", "an ottla binary to measure instead of building one")
 	flag.StringVar(&o.memory, "memory-directory", "/dev/shm", "where the data of the rows in memory is")
 	flag.DurationVar(&o.memoryFor, "memory", 0, "how long the row about memory lasts, such as 30m")
-	flag.StringVar(&o.profile, "profile", "", "how the names of the files begin to which perf writes what Ottla did in each measured window")
+	flag.StringVar(&o.profile, "cpuprofile", "", "how the names of the files begin to which perf writes what Ottla did in each measured window")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code, err := o.run(ctx)

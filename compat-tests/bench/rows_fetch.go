@@ -30,11 +30,11 @@ func fetchRow(name string, consumers int, goals ...Goal) Row {
 		Name:  name,
 		Title: fmt.Sprintf("fetch what was produced, %s", many),
 		Settings: fmt.Sprintf("batches of %d x 1 KB, not compressed; a topic of %d GiB in %d partitions, in the page cache, read from its beginning "+
-			"again and again; one connection a consumer, one request in flight, 1 MiB a partition; 4 s", batchRecords, fetchBytes>>30, loadPartitions),
+			"again and again; one connection a consumer, one request in flight, 1 MiB a partition; %v", batchRecords, fetchBytes>>30, loadPartitions, loadLength),
 		Goals:   goals,
 		Prepare: fillFetchTopic,
 		Run: func(ctx context.Context, s *Subject) (Measurement, error) {
-			load := fetchLoad{topic: fetchTopic, partitions: loadPartitions, consumers: consumers, duration: s.Duration(4 * time.Second)}
+			load := fetchLoad{topic: fetchTopic, partitions: loadPartitions, consumers: consumers, duration: s.Duration(loadLength)}
 			f, err := load.run(ctx, s)
 			if err != nil {
 				return nil, err

@@ -21,7 +21,7 @@ func flushRow(producers int, goals ...Goal) Row {
 		Name:  fmt.Sprintf("flush-%d", producers),
 		Title: fmt.Sprintf("flush.messages=1 on disk, producers: %d", producers),
 		Settings: fmt.Sprintf("acks=all; one connection a producer with one request in flight: a batch of %d x 1 KB; a topic of %d partitions, the producers "+
-			"spread over them; 4 s", records, partitions),
+			"spread over them; %v", records, partitions, loadLength),
 		Goals: goals, Disk: true,
 		Run: func(ctx context.Context, s *Subject) (m Measurement, err error) {
 			batch, err := recordBatch(records, recordBytes, plain, time.Now().UnixMilli())
@@ -32,7 +32,7 @@ func flushRow(producers int, goals ...Goal) Row {
 			err = withTopic(s, topic, partitions, func() error {
 				p, err := produceLoad{
 					topic: topic, partitions: partitions, connections: producers, inFlight: 1, batch: batch,
-					duration: s.Duration(4 * time.Second),
+					duration: s.Duration(loadLength),
 				}.run(ctx, s)
 				if err != nil {
 					return err

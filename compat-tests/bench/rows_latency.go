@@ -11,7 +11,7 @@ import (
 func latencyRows() []Row { return []Row{latencyRow(1_000), latencyRow(10_000)} }
 
 func latencyRow(rate int) Row {
-	const length = 6 * time.Second
+	const length = 5 * time.Second
 	return Row{
 		Name:  fmt.Sprintf("e2e-%d", rate),
 		Title: fmt.Sprintf("producer to consumer at %d records a second", rate),

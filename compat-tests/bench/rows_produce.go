@@ -12,6 +12,8 @@ const (
 	recordBytes  = 1024
 	// loadPartitions is how many partitions their topics have.
 	loadPartitions = 8
+	// loadLength is how long one measured run takes.
+	loadLength = 3 * time.Second
 	// loadBytes is the most that one run writes.
 	loadBytes = int64(2) << 30
 )
@@ -33,7 +35,7 @@ func produceRows() []Row {
 func onDisk(row Row) Row {
 	row.Name += "-disk"
 	row.Title += ", data on disk"
-	row.Disk, row.Goals = true, nil
+	row.Disk, row.Goals, row.Rounds = true, nil, 1
 	return row
 }
 
@@ -41,8 +43,8 @@ func produceRow(name string, compression codec, goals ...Goal) Row {
 	return Row{
 		Name:  name,
 		Title: fmt.Sprintf("produce batches of %d x 1 KB, compression %s", batchRecords, compression),
-		Settings: fmt.Sprintf("acks=all; 4 connections with 5 requests in flight each, one batch a request; one topic of %d partitions; 4 s, at most "+
-			"%d GiB; GB are of record values before compression", loadPartitions, loadBytes>>30),
+		Settings: fmt.Sprintf("acks=all; 4 connections with 5 requests in flight each, one batch a request; one topic of %d partitions; %v, at most "+
+			"%d GiB; GB are of record values before compression", loadPartitions, loadLength, loadBytes>>30),
 		Goals: goals,
 		Run: func(ctx context.Context, s *Subject) (Measurement, error) {
 			return runProduce(ctx, s, "bench-"+name, compression)
@@ -58,7 +60,7 @@ func runProduce(ctx context.Context, s *Subject, topic string, compression codec
 	err = withTopic(s, topic, loadPartitions, func() error {
 		load := produceLoad{
 			topic: topic, partitions: loadPartitions, connections: 4, inFlight: 5, batch: batch,
-			duration: s.Duration(4 * time.Second), most: loadBytes,
+			duration: s.Duration(loadLength), most: loadBytes,
 		}
 		p, err := load.run(ctx, s)
 		if err != nil {
@@ -98,7 +100,7 @@ func smallRow() Row {
 	return Row{
 		Name:     "requests",
 		Title:    "produce requests of one record of 100 bytes",
-		Settings: fmt.Sprintf("acks=all; %d connections with one request in flight each; one topic of %d partitions; 4 s", connections, connections),
+		Settings: fmt.Sprintf("acks=all; %d connections with one request in flight each; one topic of %d partitions; %v", connections, connections, loadLength),
 		Goals:    []Goal{atMost("CPU s/M requests", 2, Floor), atMost("CPU s/M requests", .5, Kafka), atLeast("requests/s", 1.5, Kafka)},
 		Run: func(ctx context.Context, s *Subject) (m Measurement, err error) {
 			batch, err := recordBatch(1, 100, plain, time.Now().UnixMilli())
@@ -108,7 +110,7 @@ func smallRow() Row {
 			err = withTopic(s, "bench-requests", connections, func() error {
 				load := produceLoad{
 					topic: "bench-requests", partitions: connections, connections: connections, inFlight: 1, batch: batch,
-					duration: s.Duration(4 * time.Second),
+					duration: s.Duration(loadLength),
 				}
 				p, err := load.run(ctx, s)
 				if err != nil {
