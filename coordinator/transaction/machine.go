@@ -179,7 +179,10 @@ func (m *Machine) ending(t *Transaction, state State, version int16, newID int64
 // higher epoch.
 func (m *Machine) fencing(t *Transaction, newID int64) Transaction {
 	if m.host.Level() >= versionBump {
-		return m.ending(t, PrepareAbort, versionBump, newID)
+		next := m.ending(t, PrepareAbort, versionBump, newID)
+		// As after an EndTxn, the producer may go on with the epoch that its abort leaves, until another comes (KIP-360).
+		m.setLast(&next, t.Epoch)
+		return next
 	}
 	next := m.ending(t, PrepareAbort, 0, None)
 	if next.Epoch < maxEpoch {

@@ -139,3 +139,43 @@ func TestGarbageIsNoTransaction(t *testing.T) {
 		}
 	}
 }
+
+// TestLateCompletion: one who has written the markers of a transaction ends that one, never the next (T7). Where the epoch does not rise, the next
+// one looks the same once it ends the same way; that it is prepared tells that the one before is complete.
+func TestLateCompletion(t *testing.T) {
+	for _, version := range []int16{0, 2} {
+		b := newBench(t.Fatalf)
+		b.level = version
+		b.do(b.machine.write(&Transaction{ID: "a", ProducerID: 10, PreviousProducerID: 9, NextProducerID: None, Epoch: 5, TimeoutMillis: 60000, State: Empty, StartedMillis: None}, nil))
+		epoch := int16(5)
+		round := func(commit bool) Transaction {
+			if failure, result := b.machine.AddPartitions("a", 10, epoch, []Partition{{"t", 1}}, version); failure != nil || !b.do(result) {
+				t.Fatal(failure)
+			}
+			b.prepared = nil
+			answer, result := b.machine.EndTxn(End{"a", 10, epoch, commit, version}, NoNewID)
+			if answer.Failure != nil || !b.do(result) {
+				t.Fatal(answer.Failure)
+			}
+			epoch = b.machine.transactions["a"].Epoch
+			return b.prepared[0]
+		}
+		first := round(true)
+		if !b.do(b.machine.Complete(first)) || b.machine.transactions["a"].State != CompleteCommit {
+			t.Fatalf("version %d: %s", version, describe(b.machine))
+		}
+		for _, late := range []string{"while nothing is open", "while one is open", "while one is prepared"} {
+			if late == "while one is open" {
+				_, result := b.machine.AddPartitions("a", 10, epoch, []Partition{{"t", 1}}, version)
+				b.do(result)
+			}
+			if late == "while one is prepared" {
+				round(false)
+			}
+			before := describe(b.machine)
+			if result := b.machine.Complete(first); len(result.Records) > 0 {
+				t.Errorf("version %d, %s: the transaction %s was ended", version, late, before)
+			}
+		}
+	}
+}
