@@ -118,7 +118,7 @@ func (l *Log) readView(v *view, offset int64, maxBytes int, minOneMessage bool, 
 		if err != nil {
 			return Region{}, err
 		}
-		place, err := l.locate(s, size, offset)
+		place, err := l.locate(s, size, offset, withoutMutex)
 		if errors.Is(err, io.EOF) {
 			continue // the records up to the next segment were compacted away
 		}
@@ -142,7 +142,7 @@ func (l *Log) limit(v *view, i int, size, end int64) (int64, error) {
 	if end >= v.end || (i+1 < len(v.segments) && v.segments[i+1].base <= end) {
 		return size, nil
 	}
-	place, err := l.locate(v.segments[i], size, end)
+	place, err := l.locate(v.segments[i], size, end, withoutMutex)
 	if errors.Is(err, io.EOF) {
 		return size, nil
 	}
@@ -196,7 +196,7 @@ type place struct {
 }
 
 // locate finds the first batch with a last offset ≥ offset; io.EOF if the segment has none.
-func (l *Log) locate(s *segment, size, offset int64) (place, error) {
+func (l *Log) locate(s *segment, size, offset int64, as holder) (place, error) {
 	l.state.RLock()
 	position, ok := l.recent.find(s, offset)
 	l.state.RUnlock()
@@ -219,17 +219,35 @@ func (l *Log) locate(s *segment, size, offset int64) (place, error) {
 			return p, err
 		}
 		// The index led to what is no batch: it is not to be trusted.
-		if x, err = l.distrust(s, x, err); err != nil {
+		if x, err = l.distrust(s, x, err, as); err != nil {
 			return place{}, err
 		}
 	}
 }
 
-// distrust rebuilds the index of a closed segment. That of the active segment, which came from a file at the start, belongs to who
-// appends: an empty one is given instead, so that this read scans from the segment's start. It is rebuilt once the segment is closed.
-func (l *Log) distrust(s *segment, x *segmentIndex, why error) (*segmentIndex, error) {
+// holder tells whether the caller holds the log's mutex, which guards the index of the active segment against those who append.
+type holder int8
+
+const (
+	withoutMutex holder = iota
+	withMutex
+	perhapsWithMutex
+)
+
+// distrust makes the index of a segment anew, once for all who found that x, which may have come from a file, led them astray. Who
+// cannot tell whether it holds the mutex gets an empty one for the active segment: it scans from the start.
+func (l *Log) distrust(s *segment, x *segmentIndex, why error, as holder) (*segmentIndex, error) {
 	if s == l.active.Load() {
-		return &segmentIndex{}, nil
+		if as == perhapsWithMutex {
+			return &segmentIndex{}, nil
+		}
+		if as == withoutMutex {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+		}
+		if s == l.active.Load() {
+			return l.rebuildActive(s, x, why)
+		}
 	}
 	s.load.Lock()
 	defer s.load.Unlock()

@@ -327,7 +327,7 @@ func (l *Log) replaySegment(s *producers, scratch *appendScratch, seg *segment, 
 	if err != nil {
 		return err
 	}
-	p, err := l.locate(seg, size, from)
+	p, err := l.locate(seg, size, from, perhapsWithMutex)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

@@ -45,6 +45,7 @@ type segment struct {
 	writtenTimes    int
 	writtenAborted  int
 	sized           bool // the index files have their length while active
+	rebuilt         bool // the index was made anew while active
 }
 
 func (l *Log) segmentPath(base int64, suffix string) string {
@@ -290,10 +291,56 @@ func (l *Log) readIndexes(s *segment) (*segmentIndex, error) {
 	return x, err
 }
 
-// rebuildIndexes makes the offset and time index of a closed segment anew from its batches and writes them.
+// rebuildIndexes makes the indexes of a segment that nothing is appended to anew from its batches and writes them.
 func (l *Log) rebuildIndexes(s *segment, why error) (*segmentIndex, error) {
+	builder, err := l.scanIndex(s, why)
+	if err != nil {
+		return nil, err
+	}
+	x := builder.index
+	x.addTime(builder.maxTimestamp, builder.maxOffset-s.base)
+	if err := l.storeIndexes(s, x, true); err != nil && !isNoSpace(err) {
+		return nil, l.directory.failed(err)
+	}
+	return x, nil
+}
+
+// rebuildActive makes the index of the active segment anew, unless that was done since x was taken for it. It is done once: what is still
+// wrong then are the batches. The mutex is held.
+func (l *Log) rebuildActive(s *segment, x *segmentIndex, why error) (*segmentIndex, error) {
+	if now := s.index.Load(); now != x {
+		return now, nil
+	}
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
+	if s.rebuilt {
+		return nil, fmt.Errorf("%w: segment %020d of %s: %w", ErrCorruptLog, s.base, l.tp, why)
+	}
+	s.rebuilt = true
+	builder, err := l.scanIndex(s, why)
+	if err != nil {
+		return nil, err
+	}
+	x = builder.index
+	if err := l.storeIndexes(s, x, true); err != nil && !isNoSpace(err) {
+		return nil, l.directory.failed(err)
+	} else if err != nil {
+		s.rebuilt = false
+		return x, nil // for this read; the files, and those who append, keep the other
+	}
+	s.writtenOffsets, s.writtenTimes, s.writtenAborted = len(x.offsets), len(x.times), len(x.aborted)
+	s.sized, s.bytesSinceEntry = false, builder.since
+	l.state.Lock()
+	defer l.state.Unlock()
+	s.maxTimestamp, s.maxOffset = builder.maxTimestamp, builder.maxOffset
+	s.index.Store(x)
+	return x, nil
+}
+
+// scanIndex makes an index from the batches of a segment, without the entry that a closed segment's time index ends in.
+func (l *Log) scanIndex(s *segment, why error) (*indexBuilder, error) {
 	l.emit(Event{Kind: EventIndexRebuilt, Offset: s.base, Err: why})
-	x := &segmentIndex{}
 	size, err := l.sizeOf(s)
 	if err != nil {
 		return nil, err
@@ -305,7 +352,8 @@ func (l *Log) rebuildIndexes(s *segment, why error) (*segmentIndex, error) {
 	defer l.engine.files.release(s.handle)
 	b := l.engine.buffer()
 	defer l.engine.buffers.Put(b)
-	builder := indexBuilder{interval: int(l.interval.Load()), base: s.base, index: x, maxTimestamp: -1, maxOffset: s.base}
+	x := &segmentIndex{}
+	builder := &indexBuilder{interval: int(l.interval.Load()), base: s.base, index: x, maxTimestamp: -1, maxOffset: s.base}
 	scan := newScanner(f, *b, 0, size)
 	for scan.position < size {
 		h, position, err := scan.next()
@@ -314,14 +362,8 @@ func (l *Log) rebuildIndexes(s *segment, why error) (*segmentIndex, error) {
 		}
 		builder.add(&h, position)
 	}
-	x.addTime(builder.maxTimestamp, builder.maxOffset-s.base)
-	if x.aborted, err = l.rebuildAborted(s); err != nil {
-		return nil, err
-	}
-	if err := l.storeIndexes(s, x, true); err != nil && !isNoSpace(err) {
-		return nil, l.directory.failed(err)
-	}
-	return x, nil
+	x.aborted, err = l.rebuildAborted(s)
+	return builder, err
 }
 
 // storeIndexes replaces the index files of a segment that is not active. With sync, the transaction index is durable before the others are

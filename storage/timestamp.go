@@ -8,7 +8,8 @@ import (
 )
 
 // OffsetForTimestamp finds the first record with a timestamp ≥ the one given, exactly, inside compressed batches too; (−1, −1) if there
-// is none.
+// is none. For a segment whose records have no timestamps that of its file stands, as in Apache Kafka: where it is not before the one
+// asked for, the search ends there, and there is none.
 func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, error) {
 	v := l.view()
 	for i := range v.segments {
@@ -16,12 +17,15 @@ func (l *Log) OffsetForTimestamp(timestamp int64) (TimestampOffset, error) {
 		if i+1 < len(v.segments) && v.segments[i+1].base <= v.start {
 			continue
 		}
-		largest, _, err := l.largestTimestamp(s)
+		largest, timeless, err := l.timeOf(s)
 		if err != nil {
 			return TimestampOffset{}, err
 		}
 		if largest < timestamp {
 			continue
+		}
+		if timeless {
+			break
 		}
 		found, ok, err := l.searchTimestamp(&v, i, timestamp)
 		if err != nil || ok {
@@ -41,12 +45,26 @@ func (l *Log) searchTimestamp(v *view, i int, timestamp int64) (TimestampOffset,
 	if err != nil {
 		return TimestampOffset{}, false, err
 	}
-	l.state.RLock()
-	from := max(int64(x.floorTime(timestamp).relative), v.start-s.base)
-	position := x.floor(from)
-	l.state.RUnlock()
-	return l.firstRecord(s, position, size, func(h *header) bool { return h.maxTimestamp >= timestamp },
+	return l.firstIndexed(s, x, size, func(x *segmentIndex) int64 { return max(int64(x.floorTime(timestamp).relative), v.start-s.base) },
+		func(h *header) bool { return h.maxTimestamp >= timestamp },
 		func(t, offset int64) bool { return t >= timestamp && offset >= v.start })
+}
+
+// firstIndexed is firstRecord from where the index has the offset (relative to the segment's base) that from gives.
+func (l *Log) firstIndexed(s *segment, x *segmentIndex, size int64, from func(*segmentIndex) int64, batch func(*header) bool,
+	record func(timestamp, offset int64) bool) (found TimestampOffset, ok bool, err error) {
+	for attempt := 0; ; attempt++ {
+		l.state.RLock()
+		position := min(x.floor(from(x)), size)
+		l.state.RUnlock()
+		found, ok, err = l.firstRecord(s, position, size, batch, record)
+		if attempt > 0 || position == 0 || !errors.Is(err, errNoBatch) {
+			return found, ok, err
+		}
+		if x, err = l.distrust(s, x, err, withoutMutex); err != nil {
+			return found, false, err
+		}
+	}
 }
 
 // firstRecord walks from a position over the batches that may hold a record and finds the first one that does.
@@ -87,7 +105,8 @@ func (l *Log) firstRecord(s *segment, position, size int64, batch func(*header) 
 	}
 }
 
-// MaxTimestamp finds the record with the largest timestamp, the first if several have it; (−1, −1) if there is none.
+// MaxTimestamp finds the record with the largest timestamp, the first if several have it; (−1, −1) if there is none. Where no record has
+// one it is the first record, with −1, unless that is of magic 0.
 func (l *Log) MaxTimestamp() (TimestampOffset, error) {
 	v := l.view()
 	best, largest, last := -1, int64(-1), int64(0)
@@ -102,7 +121,13 @@ func (l *Log) MaxTimestamp() (TimestampOffset, error) {
 	}
 	none := TimestampOffset{-1, -1, -1}
 	if best < 0 {
-		return none, nil
+		best, last = 0, v.segments[0].base
+		if h, err := l.firstHeader(v.segments[0]); err != nil || h.magic == 0 {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return none, err
+		}
 	}
 	s := v.segments[best]
 	size, err := l.sizeIn(&v, best)
@@ -113,11 +138,8 @@ func (l *Log) MaxTimestamp() (TimestampOffset, error) {
 	if err != nil {
 		return none, err
 	}
-	l.state.RLock()
-	position := x.floor(last - s.base)
-	l.state.RUnlock()
-	found, ok, err := l.firstRecord(s, position, size, func(h *header) bool { return h.maxTimestamp == largest },
-		func(t, _ int64) bool { return t == largest })
+	found, ok, err := l.firstIndexed(s, x, size, func(*segmentIndex) int64 { return last - s.base },
+		func(h *header) bool { return h.maxTimestamp == largest }, func(t, _ int64) bool { return t == largest })
 	if err != nil || !ok {
 		return none, err
 	}

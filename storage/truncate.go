@@ -9,27 +9,24 @@ import (
 
 // TruncateTo cuts the log so that its end offset is at most offset. What a batch holds beyond it goes with the whole batch.
 func (l *Log) TruncateTo(offset int64) error {
-	l.flusher.take()
-	defer l.flusher.give()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.usable(); err != nil {
-		return err
-	}
-	if offset < 0 {
-		return fmt.Errorf("%w: truncate %s to %d", ErrOffsetOutOfRange, l.tp, offset)
-	}
-	if offset >= l.end.Load() {
-		return nil
-	}
-	if offset < l.segments[0].base {
-		return l.directory.failed(l.restartAt(offset))
-	}
-	return l.directory.failed(l.truncate(offset))
+	return l.cut(offset, func() error {
+		switch {
+		case offset >= l.end.Load():
+			return nil
+		case offset < l.segments[0].base:
+			return l.restartAt(offset)
+		}
+		return l.truncate(offset)
+	})
 }
 
 // TruncateFullyAndStartAt empties the log and lets it begin at offset.
 func (l *Log) TruncateFullyAndStartAt(offset int64) error {
+	return l.cut(offset, func() error { return l.restartAt(offset) })
+}
+
+// cut runs what cuts the log at an offset, while there is neither an append nor an fsync.
+func (l *Log) cut(offset int64, how func() error) error {
 	l.flusher.take()
 	defer l.flusher.give()
 	l.mu.Lock()
@@ -40,7 +37,7 @@ func (l *Log) TruncateFullyAndStartAt(offset int64) error {
 	if offset < 0 {
 		return fmt.Errorf("%w: truncate %s to %d", ErrOffsetOutOfRange, l.tp, offset)
 	}
-	return l.directory.failed(l.restartAt(offset))
+	return l.directory.failed(how())
 }
 
 // lowerRecoveryPoint makes sure that a later start does not take what is about to be cut for lost. The flusher is held.
@@ -102,14 +99,14 @@ func (l *Log) cutSegment(s *segment, offset int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	x, err := l.indexOf(s)
-	if err != nil {
-		return 0, err
-	}
 	position := size
-	if p, err := l.locate(s, size, offset); err == nil {
+	if p, err := l.locate(s, size, offset, withMutex); err == nil {
 		position = p.position
 	} else if !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	cut, tail, err := l.cutIndex(s, offset, position)
+	if err != nil {
 		return 0, err
 	}
 	f, err := l.engine.files.acquire(s.handle)
@@ -123,12 +120,6 @@ func (l *Log) cutSegment(s *segment, offset int64) (int64, error) {
 	if err := syncError(f.Sync()); err != nil {
 		return 0, err
 	}
-	cut := &segmentIndex{}
-	cut.offsets = append(cut.offsets, x.offsets...)
-	cut.times = append(cut.times, x.times...)
-	cut.aborted = append(cut.aborted, x.aborted...)
-	cut.truncate(offset - s.base)
-	cut.truncateAborted(offset)
 	if err := l.storeIndexes(s, cut, false); err != nil {
 		return 0, err
 	}
@@ -137,16 +128,32 @@ func (l *Log) cutSegment(s *segment, offset int64) (int64, error) {
 	if position == 0 {
 		s.firstKnown, s.created = false, l.engine.nowMs()
 	}
-	tail, err := l.scanTail(s, cut, position)
-	if err != nil {
-		return 0, err
-	}
 	l.state.Lock()
 	s.size.Store(position)
 	s.index.Store(cut)
 	s.maxKnown, s.maxTimestamp, s.maxOffset = true, tail.maxTimestamp, tail.maxOffset
 	l.state.Unlock()
 	return tail.end, nil
+}
+
+// cutIndex is the index of a segment that is cut at an offset, which is at that position, and what is behind its last entry then.
+func (l *Log) cutIndex(s *segment, offset, position int64) (*segmentIndex, tail, error) {
+	for attempt := 0; ; attempt++ {
+		x, err := l.indexOf(s)
+		if err != nil {
+			return nil, tail{}, err
+		}
+		cut := &segmentIndex{offsets: slices.Clone(x.offsets), times: slices.Clone(x.times), aborted: slices.Clone(x.aborted)}
+		cut.truncate(offset - s.base)
+		cut.truncateAborted(offset)
+		t, err := l.scanTail(s, cut, position)
+		if attempt > 0 || len(cut.offsets) == 0 || !errors.Is(err, errNoBatch) {
+			return cut, t, err
+		}
+		if _, err := l.distrust(s, x, err, withMutex); err != nil { // the index led to what is no batch
+			return nil, tail{}, err
+		}
+	}
 }
 
 // tail is what the batches from the last index entry on tell.
