@@ -61,3 +61,13 @@ func eachOld(h *header, message []byte, fn func(timestamp, offset int64) bool) e
 	}
 	return nil
 }
+
+// timeOf is the largest timestamp of a segment; timeless: no record has one, and it is the time of the file.
+func (l *Log) timeOf(s *segment) (timestamp int64, timeless bool, err error) {
+	timestamp, _, err = l.largestTimestamp(s)
+	if err != nil || timestamp >= 0 {
+		return timestamp, false, err
+	}
+	info, err := l.engine.fs.Stat(s.handle.path)
+	return info.ModTime, true, err
+}

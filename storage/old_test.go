@@ -161,6 +161,12 @@ func TestOldBatchesTimestamps(t *testing.T) {
 		}
 		return TimestampOffset{r.timestamp, r.offset, 0}
 	}
+	asked := []int64{0, 1_400_000_000_000, 1_400_000_000_001}
+	for _, r := range records {
+		if r.timestamp >= 0 {
+			asked = append(asked, r.timestamp, r.timestamp+1)
+		}
+	}
 	for _, derived := range []bool{true, false} {
 		l := openOld(t, placeOld(t, derived), derived, 0)
 		for _, start := range []int64{0, 17, 97, 117, 186} {
@@ -168,21 +174,19 @@ func TestOldBatchesTimestamps(t *testing.T) {
 			if err := l.DeleteRecordsBefore(start); err != nil {
 				t.Fatal(err)
 			}
-			for _, asked := range records {
-				for _, at := range []int64{asked.timestamp, asked.timestamp + 1} {
-					want := TimestampOffset{-1, -1, -1}
-					for _, r := range records {
-						if r.timestamp >= at && r.offset >= start {
-							want = stamp(r)
-							break
-						}
+			for _, at := range asked {
+				want := TimestampOffset{-1, -1, -1}
+				for _, r := range records {
+					if r.timestamp >= at && r.offset >= start {
+						want = stamp(r)
+						break
 					}
-					if at <= 1_400_000_000_000 { // the time of the file, which stands for those that its records lack
-						continue
-					}
-					if got, err := l.OffsetForTimestamp(at); err != nil || got != want {
-						t.Fatalf("from %d on, timestamp %d: %+v, %v; want %+v", start, at, got, err, want)
-					}
+				}
+				if at <= 1_400_000_000_000 && start < 80 { // the time of the file, which stands for those that its records lack
+					want = TimestampOffset{-1, -1, -1}
+				}
+				if got, err := l.OffsetForTimestamp(at); err != nil || got != want {
+					t.Fatalf("from %d on, timestamp %d: %+v, %v; want %+v", start, at, got, err, want)
 				}
 			}
 		}
@@ -369,5 +373,34 @@ func TestOldBatchesRoll(t *testing.T) {
 	}
 	if _, err := l.Append(oldMessage{magic: 1, value: []byte("new")}.bytes(), AppendOptions{Origin: OriginClient}); !errors.Is(err, errNoBatch) {
 		t.Fatalf("a message of magic 1 was appended: %v", err)
+	}
+}
+
+// TestGreatestTimestampOfNone asks logs without any timestamp for the record with the greatest one.
+func TestGreatestTimestampOfNone(t *testing.T) {
+	timeless := testBatch{timestamps: []int64{-1, -1}}
+	for _, c := range []struct {
+		name    string
+		segment []byte
+		want    TimestampOffset
+	}{
+		{"nothing", nil, TimestampOffset{-1, -1, -1}},
+		{"magic 0", append(oldMessage{magic: 0, value: []byte("a")}.bytes(), oldMessage{magic: 1, offset: 1, timestamp: -1}.bytes()...), TimestampOffset{-1, -1, -1}},
+		{"magic 1", oldWrapper(record.CodecGzip, false, []oldMessage{{magic: 1, offset: 3, timestamp: -1}, {magic: 1, offset: 4, timestamp: -1}}), TimestampOffset{-1, 3, -1}},
+		{"magic 2", timeless.bytes(), TimestampOffset{-1, 0, 0}},
+	} {
+		m := vfs.NewMemory()
+		for _, dir := range []string{"/data", oldDirectory} {
+			if err := m.Mkdir(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := writeFile(m, oldDirectory+"/00000000000000000000.log", c.segment, true); err != nil {
+			t.Fatal(err)
+		}
+		l := openOld(t, m, false, 0)
+		if got, err := l.MaxTimestamp(); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", c.name, got, err, c.want)
+		}
 	}
 }

@@ -190,11 +190,7 @@ func (l *Log) timeRule() (func(s, next *segment) (bool, error), error) {
 		if l.config.RetentionMs < 0 {
 			return false, nil
 		}
-		timestamp, _, err := l.largestTimestamp(s)
-		if err == nil && timestamp < 0 {
-			info, statErr := l.engine.fs.Stat(s.handle.path)
-			timestamp, err = info.ModTime, statErr
-		}
+		timestamp, _, err := l.timeOf(s)
 		return err == nil && now-timestamp > l.config.RetentionMs, err
 	}, nil
 }
