@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ottla/protocol/record"
+	"ottla/storage/vfs"
 )
 
 // Messages of magic 0 and 1 lie in old directories. They are kept as they are, read and recovered; none is ever made.
@@ -43,6 +44,20 @@ func (h *header) unfoldOld(message []byte) {
 	if err == nil && first <= h.lastOffset {
 		h.baseOffset, h.recordCount = first, int32(count)
 	}
+}
+
+// holdsOld tells whether the message at a position holds an offset below its last. An index from the time of magic 0 and 1 names a wrapper by
+// its first offset, and leads to it for the others within.
+func holdsOld(f vfs.File, h *header, position, offset int64) bool {
+	if !h.old() || !h.compressed() {
+		return false
+	}
+	message := make([]byte, h.size)
+	if readFull(f, message, position) != nil {
+		return false
+	}
+	first, _, err := record.Legacy(message).Span(record.Limits{})
+	return err == nil && first <= offset
 }
 
 // eachOld is eachRecord for a message of magic 0 or 1.

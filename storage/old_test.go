@@ -404,3 +404,59 @@ func TestGreatestTimestampOfNone(t *testing.T) {
 		}
 	}
 }
+
+// TestOldIndexesByFirstOffset has indexes as Kafka wrote them before 0.10.1: a wrapper stands in them with its first offset. They are used as
+// they are.
+func TestOldIndexesByFirstOffset(t *testing.T) {
+	m := placeOld(t, true)
+	all := oldFiles(t)
+	for _, base := range []int64{0, 80} {
+		var entries []offsetEntry
+		position := 0
+		eachBatch(t, all[fmt.Sprintf("%020d%s", base, logSuffix)], func(h header, batch []byte) {
+			if h.unfoldOld(batch); position > 0 {
+				entries = append(entries, offsetEntry{int32(h.baseOffset - base), int32(position)})
+			}
+			position += len(batch)
+		})
+		if err := writeFile(m, fmt.Sprintf("%s/%020d%s", oldDirectory, base, offsetIndexSuffix), appendOffsetEntries(nil, entries), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := files(t, m, oldDirectory)
+	l, err := OpenLog(LogOptions{
+		FS: m, Directory: oldDirectory, TopicPartition: TopicPartition{"old", 0}, Config: goldenConfig(), Clean: true,
+		Manager: &Options{Now: goldenNow, Events: func(e Event) {
+			if e.Kind == EventIndexRebuilt {
+				t.Errorf("the index of segment %d was made anew: %v", e.Offset, e.Err)
+			}
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	readEverything(t, l, logBytes(all))
+	for _, r := range oldRecords(t) {
+		region, err := l.Read(r.offset, 1, true, l.EndOffset())
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := make([]byte, region.Len())
+		if err := region.ReadAll(content); err != nil {
+			t.Fatal(err)
+		}
+		region.Release()
+		if h, err := parseHeader(content); err != nil || h.lastOffset != r.last {
+			t.Fatalf("offset %d: the batch ends at %d, want %d, %v", r.offset, h.lastOffset, r.last, err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got := files(t, m, oldDirectory)
+	for name := range want {
+		if string(got[name]) != string(want[name]) {
+			t.Errorf("%s has changed", name)
+		}
+	}
+}

@@ -280,7 +280,7 @@ func (l *Log) scanTo(s *segment, position, size, offset int64) (place, error) {
 			return place{}, err
 		}
 		if h.lastOffset >= offset {
-			if first && position > 0 && h.baseOffset > offset {
+			if first && position > 0 && h.baseOffset > offset && !holdsOld(f, &h, at, offset) {
 				return place{}, fmt.Errorf("%w: the index leads to offset %d, beyond %d", errNoBatch, h.baseOffset, offset)
 			}
 			return place{h.baseOffset, at, h.size}, nil
