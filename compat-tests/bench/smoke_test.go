@@ -88,3 +88,32 @@ func TestFailedRow(t *testing.T) {
 		t.Errorf("the next row: %s", failed)
 	}
 }
+
+// TestWarmUp counts the unmeasured runs: one, small, of what is compiled beforehand; of a Java machine as many as help.
+func TestWarmUp(t *testing.T) {
+	for _, c := range []struct {
+		kind    Kind
+		goals   []Goal
+		figures []float64
+		runs    int
+	}{
+		{Ottla, nil, []float64{5}, 1},
+		{Kafka, nil, []float64{9, 9}, 2},
+		{Kafka, nil, []float64{9, 6, 4, 3.9}, 4},
+		{Kafka, nil, []float64{9, 8, 7, 6, 5, 4, 3}, 6},
+		{Kafka, []Goal{atLeast("q", 1, Floor)}, []float64{100, 150, 151}, 3},
+	} {
+		runs := 0
+		row := Row{Goals: c.goals, Run: func(_ context.Context, s *Subject) (Measurement, error) {
+			if small := s.Scale < 1; small != (c.kind != Kafka) {
+				t.Errorf("%s: scale %v", c.kind, s.Scale)
+			}
+			runs++
+			return Measurement{}.With("q", c.figures[runs-1]), nil
+		}}
+		s := &Subject{Kind: c.kind, Scale: 1}
+		if err := new(runner).warmUp(t.Context(), row, s); err != nil || runs != c.runs || s.Scale != 1 {
+			t.Errorf("%s %v: %d runs, not %d; %v", c.kind, c.figures, runs, c.runs, err)
+		}
+	}
+}
