@@ -20,9 +20,12 @@ const (
 	lz4SizesWritten  = 4 << 4      // blocks of 64 KiB
 	lz4DefaultLevel  = 9
 	lz4GreatestRatio = 255
-	// lz4KeepBlock is the greatest memory that a pooled decoder keeps.
-	lz4KeepBlock = 1 << 20
+	// lz4UsualRatio is what records seldom compress by. Many clients ask for blocks of 4 MB, whatever they send.
+	lz4UsualRatio = 8
 )
+
+// keepBlock is the greatest memory for a block that a pooled decoder keeps.
+const keepBlock = 4 << 20
 
 const (
 	errLZ4Magic     = corrupt("Stream unsupported (invalid magic bytes)")
@@ -47,7 +50,7 @@ func newLZ4Decoder() *lz4Decoder { return lz4Decoders.Get().(*lz4Decoder) }
 
 func (d *lz4Decoder) release() {
 	d.src, d.out = nil, nil
-	if cap(d.block) > lz4KeepBlock {
+	if cap(d.block) > keepBlock {
 		d.block = nil
 	}
 	lz4Decoders.Put(d)
@@ -129,16 +132,21 @@ func (d *lz4Decoder) next() error {
 		d.out = block
 		return nil
 	}
-	want := min(d.blockSize, size*lz4GreatestRatio)
-	if cap(d.block) < want {
-		d.block = make([]byte, max(want, lz4BlockSize))
+	for _, ratio := range []int{lz4UsualRatio, lz4GreatestRatio} {
+		want := min(d.blockSize, size*ratio)
+		if cap(d.block) < want {
+			d.block = make([]byte, max(want, lz4BlockSize))
+		}
+		n, err := lz4.UncompressBlock(block, d.block[:min(d.blockSize, cap(d.block))])
+		if err == nil {
+			d.out = d.block[:n]
+			return nil
+		}
+		if cap(d.block) >= min(d.blockSize, size*lz4GreatestRatio) {
+			break // it was not for want of room
+		}
 	}
-	n, err := lz4.UncompressBlock(block, d.block[:want])
-	if err != nil {
-		return errLZ4Block
-	}
-	d.out = d.block[:n]
-	return nil
+	return errLZ4Block
 }
 
 func appendLZ4(dst, src []byte, level int) []byte {

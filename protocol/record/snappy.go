@@ -40,6 +40,9 @@ func newSnappyDecoder() *snappyDecoder { return snappyDecoders.Get().(*snappyDec
 
 func (d *snappyDecoder) release() {
 	d.src, d.out = nil, nil
+	if cap(d.block) > keepBlock {
+		d.block = nil
+	}
 	snappyDecoders.Put(d)
 }
 
