@@ -19,6 +19,7 @@ func machine(memory, disk string) []Fact {
 		{"kernel", unix.ByteSliceToString(kernel.Sysname[:]) + " " + unix.ByteSliceToString(kernel.Release[:])},
 		{"file system of the rows in memory", fileSystem(memory)},
 		{"file system of the rows on disk", fileSystem(disk)},
+		{"load average before the run", loadAverage()},
 	}
 }
 
@@ -51,6 +52,13 @@ func cpuModel() string {
 	}
 	line, _, _ := strings.Cut(rest, "\n")
 	return strings.TrimSpace(strings.TrimLeft(line, "\t :"))
+}
+
+// loadAverage is that of the last minute: more than nothing means that others were at work too.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // memInfo returns bytes of a line of /proc/meminfo.
