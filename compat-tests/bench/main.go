@@ -51,7 +51,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.rows, "rows", "", "names of rows, patterns like produce* too, with spaces or commas between; empty: all")
 	flag.StringVar(&o.subjects, "subjects", "ottla,kafka,floor", "what takes turns")
-	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each row")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each row; 0 only writes the page")
 	flag.BoolVar(&o.quick, "quick", false, "a tenth of the work in one round, to see that everything runs; the figures are worth little")
 	flag.BoolVar(&o.list, "list", false, "print the rows and their goals")
 	flag.BoolVar(&o.write, "write", false, "write docs/benchmarks.md from all that was measured in this run and before; a whole run does so anyway")
@@ -135,6 +135,10 @@ func (o options) run(ctx context.Context) (int, error) {
 		return 1, err
 	}
 	programs.Profile = o.profile
+	keep := filepath.Join(root, "build", "bench", "results")
+	if o.rounds == 0 {
+		return 0, writePage(root, keep)
+	}
 	r, done, err := o.runner(root, programs, subjects)
 	if err != nil {
 		return 1, err
@@ -144,7 +148,6 @@ func (o options) run(ctx context.Context) (int, error) {
 		return 1, err
 	}
 	debug.SetGCPercent(400) // the generator's collections would be the machine's
-	keep := filepath.Join(root, "build", "bench", "results")
 	facts, versions := machine(r.memory, r.disk), versions(root, o.ottla, subjects)
 	results := map[string]Result{}
 	var saved error
@@ -174,7 +177,7 @@ func (o options) run(ctx context.Context) (int, error) {
 // runner makes the directories of a run; the returned function removes them.
 func (o options) runner(root string, programs *Programs, subjects []Kind) (*runner, func(), error) {
 	r := &runner{
-		programs: programs, subjects: subjects, rounds: max(o.rounds, 1), scale: 1, memoryFor: o.memoryFor,
+		programs: programs, subjects: subjects, rounds: o.rounds, scale: 1, memoryFor: o.memoryFor,
 		tell: func(line string) { fmt.Println(time.Now().Format(time.TimeOnly), line) },
 	}
 	if o.quick {
