@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 
 	"ottla/storage/vfs"
 )
@@ -22,6 +23,12 @@ func (l *Log) recover(o *loadOptions) (map[int64]*producer, error) {
 		return nil, l.checkLost(o, o.start)
 	}
 	replay := producers{byID: map[int64]*producer{}, snapshots: append([]int64(nil), l.producer.snapshots...)}
+	// What lies before the first segment was deleted. Between such a snapshot and the segment its transactions may have ended.
+	for len(replay.snapshots) > 0 && replay.snapshots[0] < l.segments[0].base {
+		if err := l.removeSnapshot(&replay, replay.snapshots[0]); err != nil {
+			return nil, err
+		}
+	}
 	if err := l.replayTo(&replay, l.segments[:first], l.segments[0].base, l.segments[first].base); err != nil {
 		return nil, err
 	}
@@ -55,7 +62,7 @@ func (l *Log) recover(o *loadOptions) (map[int64]*producer, error) {
 		}
 	}
 	l.producer.snapshots = replay.snapshots
-	if len(epochs) != len(l.epochs) {
+	if !slices.Equal(epochs, l.epochs) {
 		if err := l.storeEpochs(epochs); err != nil {
 			return nil, err
 		}
@@ -163,7 +170,9 @@ func (r *recovery) replay(h *header, batch []byte) error {
 		r.sparse = true
 	}
 	r.next = h.lastOffset + 1
-	if n := len(r.epochs); h.leaderEpoch >= 0 && (n == 0 || h.leaderEpoch > r.epochs[n-1].epoch) {
+	// The records know better: a power cut may have brought back the file of before a truncation.
+	if epoch, ok := r.epochs.forOffset(h.baseOffset); h.leaderEpoch >= 0 && (!ok || epoch != h.leaderEpoch) {
+		r.epochs, _ = r.epochs.truncateEnd(h.baseOffset)
 		r.epochs, _ = r.epochs.assign(h.leaderEpoch, h.baseOffset)
 	}
 	r.producers.mapEnd = r.next

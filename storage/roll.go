@@ -239,17 +239,18 @@ func (l *Log) deleteWhile(due func(s, next *segment) (bool, error), reason strin
 	return n, l.deleteSegments(gone, reason)
 }
 
-// prepareDeletion makes durable what must be before the first n segments go: the producer snapshot that holds what they told, and, where
-// several go, the start offset, so that a power cut which keeps one of them and loses a later one does not look like damage.
+// prepareDeletion makes durable what must be before the first n segments go: the producer snapshot that holds what they told, the names
+// that an earlier deletion took away, and, where several go, the start offset, so that a power cut which keeps one segment and loses a
+// later one does not look like damage.
 func (l *Log) prepareDeletion(n int) error {
 	first := l.segments[n].base
 	if l.RecoveryPoint() < first {
 		if err := syncFile(l.engine.fs, l.snapshotPath(first)); err != nil {
 			return err
 		}
-		if err := syncDir(l.engine.fs, l.path); err != nil {
-			return err
-		}
+	}
+	if err := syncDir(l.engine.fs, l.path); err != nil {
+		return err
 	}
 	l.namesDirty.Store(true)
 	if n > 1 && l.persist != nil {
