@@ -130,7 +130,10 @@ func (r Result) ratio(of Kind, quantity string) string {
 	if !ok || !ok2 || theirs == 0 {
 		return "-"
 	}
-	return strconv.FormatFloat(ours/theirs, 'f', 2, 64)
+	if ratio := ours / theirs; ratio >= .01 {
+		return strconv.FormatFloat(ratio, 'f', 2, 64)
+	}
+	return "< 0.01"
 }
 
 // writeTable prints the table for a terminal.
