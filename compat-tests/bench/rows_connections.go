@@ -92,29 +92,35 @@ func idleConnections(ctx context.Context, s *Subject) (Measurement, error) {
 	return m.With("connections/s", float64(n)/opened.Seconds()).With("resident MB in all", megabytes(spent.Resident)), err
 }
 
-// greet sends one small request on each connection; with work, a look at the metadata and a record to partition 0.
+// greet sends one small request on each connection, on eight of them at a time; with work, a look at the metadata and a
+// record to partition 0.
 func greet(connections []*conn, topic string, work bool) error {
+	const workers = 8
 	batch := plainSource().batch(1, 1000)
-	for _, c := range connections {
-		if !work {
-			if _, err := ask[*kmsg.ApiVersionsResponse](c, &kmsg.ApiVersionsRequest{}); err != nil {
+	return together(workers, func(worker int) error {
+		for i := worker; i < len(connections); i += workers {
+			if err := connections[i].greet(topic, batch, work); err != nil {
 				return err
 			}
-			continue
 		}
-		metadata := kmsg.NewPtrMetadataRequest()
-		metadata.Version = 8
-		part := kmsg.NewMetadataRequestTopic()
-		part.Topic = kmsg.StringPtr(topic)
-		metadata.Topics = append(metadata.Topics, part)
-		if _, err := ask[*kmsg.MetadataResponse](c, metadata); err != nil {
-			return err
-		}
-		if err := c.produce(producing(nil, topic, batch, 0), 5*time.Millisecond); err != nil {
-			return err
-		}
+		return nil
+	})
+}
+
+func (c *conn) greet(topic string, batch []byte, work bool) error {
+	if !work {
+		_, err := ask[*kmsg.ApiVersionsResponse](c, &kmsg.ApiVersionsRequest{})
+		return err
 	}
-	return nil
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Version = 8
+	part := kmsg.NewMetadataRequestTopic()
+	part.Topic = kmsg.StringPtr(topic)
+	metadata.Topics = append(metadata.Topics, part)
+	if _, err := ask[*kmsg.MetadataResponse](c, metadata); err != nil {
+		return err
+	}
+	return c.produce(producing(nil, topic, batch, 0), 5*time.Millisecond)
 }
 
 // longPolls measures what waiting fetches cost.
