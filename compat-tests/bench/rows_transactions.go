@@ -19,7 +19,8 @@ func transactionRows() []Row {
 			Name:  fmt.Sprintf("transactions-%d", producers),
 			Title: fmt.Sprintf("transactions of 10 records, producers side by side: %d", producers),
 			Settings: "each producer has its transactional id, connection and partition; a transaction is one Produce of a batch of ten records of 100 bytes, " +
-				"acks=all, and an EndTxn, whose epoch the next one takes; an error that passes by is tried again after 20 ms, as Java's producer does; 10 s",
+				"acks=all, and an EndTxn, whose epoch the next one takes; an error that passes by is tried again after 20 ms, as Java's producer does (Apache Kafka's broker waits as long by itself "+
+				"where a transaction begins before the markers of the one before are written); 10 s",
 			Without: []Kind{Floor},
 			Run: func(ctx context.Context, s *Subject) (Measurement, error) {
 				return transactions(ctx, s, producers)
@@ -181,7 +182,7 @@ func transactions(ctx context.Context, s *Subject, producers int) (Measurement, 
 		again += all[i].again
 	}
 	count := float64(len(joined))
-	return Measurement{}.With("transactions/s", count/spent.Wall.Seconds()).With("CPU ms each", milliseconds(spent.CPU)/count).
+	return Measurement{}.With("CPU ms each", milliseconds(spent.CPU)/count).With("transactions/s", count/spent.Wall.Seconds()).
 		With("generator CPU ms each", milliseconds(spent.Generator)/count).With("sent again each", float64(again)/count).withLatencies(joined), nil
 }
 
@@ -221,7 +222,7 @@ func readCommitted(_ context.Context, s *Subject) (Measurement, error) {
 		if err != nil {
 			return nil, err
 		}
-		m = m.With(name+": MB/s", megabytes(bytes)/spent.Wall.Seconds()).With(name+": CPU s/GB", spent.CPU.Seconds()*1e9/float64(bytes)).
+		m = m.With(name+": CPU s/GB", spent.CPU.Seconds()*1e9/float64(bytes)).With(name+": MB/s", megabytes(bytes)/spent.Wall.Seconds()).
 			With(name+": aborted transactions named", float64(aborted))
 	}
 	return m, nil
