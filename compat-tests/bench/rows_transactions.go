@@ -19,7 +19,7 @@ func transactionRows() []Row {
 			Name:  fmt.Sprintf("transactions-%d", producers),
 			Title: fmt.Sprintf("transactions of 10 records, producers side by side: %d", producers),
 			Settings: "each producer has its transactional id, connection and partition; a transaction is one Produce of a batch of ten records of 100 bytes, " +
-				"acks=all, and an EndTxn, whose epoch the next one takes; an error that passes by is tried again after 20 ms, as Java's producer does (Apache Kafka's broker waits as long by itself "+
+				"acks=all, and an EndTxn, whose epoch the next one takes; an error that passes by is tried again after 20 ms, as Java's producer does (Apache Kafka's broker waits as long by itself " +
 				"where a transaction begins before the markers of the one before are written); 10 s",
 			Without: []Kind{Floor},
 			Run: func(ctx context.Context, s *Subject) (Measurement, error) {
