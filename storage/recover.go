@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"sync"
 	"slices"
 
 	"ottla/storage/vfs"
@@ -122,7 +123,8 @@ func (r *recovery) run() (int64, error) {
 	defer l.engine.files.release(s.handle)
 	r.next = s.base
 	builder := indexBuilder{interval: int(l.interval.Load()), base: s.base, index: &r.index, maxTimestamp: -1, maxOffset: s.base}
-	reader := batchReader{file: f, end: size, crc: l.engine.crc}
+	reader := newBatchReader(f, size, l.engine.crc)
+	defer reader.release()
 	for {
 		h, batch, err := reader.next()
 		if err == nil {
@@ -206,9 +208,21 @@ type batchReader struct {
 	buffer   []byte
 	start    int64
 	filled   int
+	pooled   *[]byte // what buffer was taken from
 }
 
-const recoveryBufferSize = 256 << 10
+// recoveryBufferSize is read at once: a few batches, also where they are as large as max.message.bytes lets them be.
+const recoveryBufferSize = 1 << 20
+
+var recoveryBuffers = sync.Pool{New: func() any { b := make([]byte, recoveryBufferSize); return &b }}
+
+// newBatchReader reads the batches before end; release must be called.
+func newBatchReader(file vfs.File, end int64, crc *crc32.Table) batchReader {
+	pooled := recoveryBuffers.Get().(*[]byte)
+	return batchReader{file: file, end: end, crc: crc, buffer: (*pooled)[:0], pooled: pooled}
+}
+
+func (r *batchReader) release() { recoveryBuffers.Put(r.pooled) }
 
 // next gives the batch at position; io.EOF at the end, errNoBatch (wrapped) where there is none that is whole and sound.
 func (r *batchReader) next() (header, []byte, error) {
@@ -245,16 +259,21 @@ func (r *batchReader) next() (header, []byte, error) {
 
 // bytes gives n bytes at position, which must be there. They are valid until the next call.
 func (r *batchReader) bytes(n int) ([]byte, error) {
-	if at := r.position - r.start; at >= 0 && at+int64(n) <= int64(r.filled) {
+	at := r.position - r.start
+	if at >= 0 && at+int64(n) <= int64(r.filled) {
 		return r.buffer[at : at+int64(n)], nil
 	}
 	want := int(min(int64(max(n, recoveryBufferSize)), r.end-r.position))
-	if want > cap(r.buffer) {
-		r.buffer = make([]byte, want)
+	next, kept := r.buffer, 0
+	if want > cap(next) {
+		next = make([]byte, want)
 	}
-	r.buffer = r.buffer[:want]
-	r.filled = 0
-	if err := readFull(r.file, r.buffer, r.position); err != nil {
+	next = next[:want]
+	if at >= 0 && at < int64(r.filled) { // the beginning of the batch was read already
+		kept = copy(next, r.buffer[at:r.filled])
+	}
+	r.buffer, r.filled = next, 0
+	if err := readFull(r.file, r.buffer[kept:], r.position+int64(kept)); err != nil {
 		return nil, err
 	}
 	r.start, r.filled = r.position, want
@@ -471,7 +490,8 @@ func (l *Log) replayWhole(s *producers, scratch *appendScratch, seg *segment, x 
 		return err
 	}
 	defer l.engine.files.release(seg.handle)
-	reader := batchReader{file: f, end: size, crc: l.engine.crc}
+	reader := newBatchReader(f, size, l.engine.crc)
+	defer reader.release()
 	for {
 		h, batch, err := reader.next()
 		if errors.Is(err, io.EOF) {
