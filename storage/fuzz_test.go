@@ -35,6 +35,9 @@ func FuzzSnapshot(f *testing.F) {
 	seedGolden(f, snapshotSuffix)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := decodeSnapshot(b, table); err != nil {
+			b = withSnapshotChecksum(b)
+		}
 		byID, err := decodeSnapshot(b, table)
 		if err != nil {
 			return

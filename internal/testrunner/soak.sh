@@ -8,7 +8,7 @@ failed=0
 while IFS= read -r package; do
   for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz'); do
     echo "== $package $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "${minutes}m" "$package" || failed=1
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "${minutes}m" -fuzzminimizetime 10x "$package" || failed=1
   done
 done < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /compat-tests/)
 echo "== campaigns"
