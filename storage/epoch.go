@@ -139,8 +139,11 @@ func (l *Log) deferEpochs(cache epochCache) {
 	l.epochsPending = true
 }
 
-// deferredEpochsDelay leaves the disk to what a start or a creation must wait for.
-const deferredEpochsDelay = 20 * time.Millisecond
+// The delays leave the disk to what a creation must wait for, and a start, at which all logs that have records begin an epoch.
+const (
+	deferredEpochsDelay = 20 * time.Millisecond
+	laterEpochsDelay    = 3 * time.Second
+)
 
 // storeDeferredEpochs writes, in the background, the file that deferEpochs left, so that a first record that comes later does not wait for
 // an fsync.

@@ -282,7 +282,11 @@ func (l *Log) SetLeaderEpoch(epoch int32) error {
 	if cache, changed := l.epochs.assign(epoch, l.end.Load()); changed {
 		l.deferEpochs(cache)
 		if l.engine.background != nil {
-			l.engine.background(deferredEpochsDelay, l.storeDeferredEpochs)
+			delay := deferredEpochsDelay
+			if l.end.Load() > l.start.Load() {
+				delay = laterEpochsDelay
+			}
+			l.engine.background(delay, l.storeDeferredEpochs)
 		}
 	}
 	return nil
