@@ -246,11 +246,23 @@ func javaString(field []byte) string {
 			for size < len(field) && size < utf8.UTFMax-1 && begins(field[:size+1]) {
 				size++
 			}
+			size = max(size, surrogate(field))
 		}
 		text.WriteRune(r)
 		field = field[size:]
 	}
 	return text.String()
+}
+
+// surrogate is how many bytes in front are of half a pair of UTF-16, which Java takes for one malformed character.
+func surrogate(field []byte) int {
+	if len(field) < 2 || field[0] != 0xed || field[1]&0xe0 != 0xa0 {
+		return 0
+	}
+	if len(field) > 2 && field[2]&0xc0 == 0x80 {
+		return 3
+	}
+	return 2
 }
 
 // begins tells whether bytes are the beginning of a character that is longer.

@@ -12,7 +12,7 @@ import (
 func TestJavaString(t *testing.T) {
 	for text, want := range map[string]string{
 		"größe": "größe", "a\xffb": "a\ufffdb", "\xe2\x82": "\ufffd", "\xe2\x82x": "\ufffdx", "\xf0\x9f\x98": "\ufffd", "\xc3": "\ufffd",
-		"\x80\x80": "\ufffd\ufffd", "\xe0\x80": "\ufffd\ufffd", "\xed\xa0\x80": "\ufffd\ufffd\ufffd", "\xf5\x80": "\ufffd\ufffd",
+		"\x80\x80": "\ufffd\ufffd", "\xe0\x80": "\ufffd\ufffd", "\xed\xa0\x80": "\ufffd", "\xed\xbf": "\ufffd", "\xed\xa0A": "\ufffdA", "\xed\xed\xa0": "\ufffd\ufffd", "\xf5\x80": "\ufffd\ufffd",
 	} {
 		if got := javaString([]byte(text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
