@@ -26,7 +26,8 @@ import org.apache.kafka.storage.internals.log.LogSegment;
 /**
  * Writes the segments of a partition that is as old as Kafka: messages of magic 0, then of magic 1, then both with
  * record batches of magic 2 behind them, with the classes of Apache Kafka alone. What these read of the segments goes
- * to the standard output, or to the file that is the second argument. All is the same at every run.
+ * to the standard output, or to the file that is the second argument. All is the same at every run. With "age" and a
+ * file it turns the record batches of that segment into messages of magic 1.
  */
 public class Writer {
     static final long ZERO = 0, ONE = 1_500_000_000_000L, TWO = 1_600_000_000_000L;
@@ -126,7 +127,7 @@ public class Writer {
         old((byte) 1, ONE);
         close();
         open();
-        messages((byte) 0, CODECS[3], TimestampType.NO_TIMESTAMP_TYPE, ZERO);
+        messages((byte) 0, CODECS[1], TimestampType.NO_TIMESTAMP_TYPE, ZERO);
         messages((byte) 1, CODECS[2], TimestampType.CREATE_TIME, ONE + 50_000);
         messages((byte) 1, CODECS[0], TimestampType.CREATE_TIME, ONE + 51_000);
         for (Compression codec : CODECS)
@@ -165,7 +166,36 @@ public class Writer {
         out.println("end " + next);
     }
 
+    /** Writes the records of a segment's batches anew as messages of magic 1, one alone and the others of its batch in a wrapper. */
+    static void age(File file) throws Exception {
+        ByteBuffer old = ByteBuffer.allocate(1 << 20);
+        try (FileRecords records = FileRecords.open(file, false)) {
+            for (RecordBatch batch : records.batches()) {
+                MemoryRecordsBuilder alone = null, together = null;
+                for (Record record : batch) {
+                    MemoryRecordsBuilder b = together;
+                    if (alone == null)
+                        b = alone = MemoryRecords.builder(ByteBuffer.allocate(1 << 16), (byte) 1, CODECS[0], TimestampType.CREATE_TIME, record.offset());
+                    else if (together == null)
+                        b = together = MemoryRecords.builder(ByteBuffer.allocate(1 << 16), (byte) 1, CODECS[1], TimestampType.CREATE_TIME, record.offset());
+                    b.appendWithOffset(record.offset(), record.timestamp(), record.key(), record.value());
+                }
+                old.put(alone.build().buffer());
+                if (together != null)
+                    old.put(together.build().buffer());
+            }
+        }
+        old.flip();
+        try (var channel = java.nio.channels.FileChannel.open(file.toPath(), java.nio.file.StandardOpenOption.WRITE, java.nio.file.StandardOpenOption.TRUNCATE_EXISTING)) {
+            Utils.writeFully(channel, old);
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
+        if (arguments[0].equals("age")) {
+            age(new File(arguments[1]));
+            return;
+        }
         Writer writer = new Writer(new File(arguments[0]));
         writer.write();
         try (PrintWriter out = arguments.length > 1 ? new PrintWriter(arguments[1]) : new PrintWriter(System.out)) {
