@@ -56,21 +56,66 @@ func (r *faultRun) appendOne(i int) {
 	n := 1 + i%3
 	b := numbered(i, n)
 	b.producerID, b.sequence = 7, r.next
-	made := naiveBatch{base: r.log().EndOffset(), timestamps: b.timestamps, sequence: r.next}
+	if r.append(b, naiveBatch{timestamps: b.timestamps, sequence: r.next}, n) {
+		r.next += int32(n)
+	}
+}
+
+// append appends a batch of n records and tells whether it was written, though perhaps not acknowledged.
+func (r *faultRun) append(b testBatch, made naiveBatch, n int) bool {
+	made.base = r.log().EndOffset()
 	made.last = made.base + int64(n) - 1
 	placed := b
 	placed.offset, placed.leaderEpoch = made.base, 0
 	made.bytes = placed.bytes()
+	options := AppendOptions{}
+	if b.marker != nil {
+		options.Origin = OriginCoordinator
+	}
 	offline := r.manager.OfflineDirectories()["/d"] != nil
-	_, err := r.log().Append(b.bytes(), AppendOptions{})
+	_, err := r.log().Append(b.bytes(), options)
 	if err == nil && offline {
 		r.t.Fatalf("%s: an append was acknowledged after the directory failed", r.failed)
 	}
-	if r.log().EndOffset() > made.base { // written, though perhaps not acknowledged
-		r.history, r.next = append(r.history, made), r.next+int32(n)
+	written := r.log().EndOffset() > made.base
+	if written {
+		r.history = append(r.history, made)
+	} else if err != nil && !offline && r.manager.OfflineDirectories()["/d"] != nil {
+		r.flying = &made // it may be there, whole
 	}
 	if r.note(err) {
 		r.acked = made.last + 1
+	}
+	return written
+}
+
+// transact appends to a transaction, or aborts it.
+func (r *faultRun) transact(abort bool) {
+	if !abort {
+		b := testBatch{producerID: 8, sequence: r.nextTxn, transactional: true}
+		if r.append(b, naiveBatch{sequence: -1, kind: inTransaction}, 1) {
+			r.nextTxn, r.open = r.nextTxn+1, true
+		}
+	} else if r.open && r.append(testBatch{producerID: 8, marker: &endMarker{aborted: true}}, naiveBatch{sequence: -1, kind: aborts}, 1) {
+		r.open = false
+	}
+}
+
+// comeAndGo creates another log, writes to it and deletes it.
+func (r *faultRun) comeAndGo(i int) {
+	r.guest = &guest{id: [16]byte{15: byte(i)}, there: true}
+	l, err := r.manager.Create(guestLog, r.guest.id, r.config)
+	if !r.note(err) {
+		r.guest.there = false
+		return
+	}
+	info, err := l.Append(numbered(i, 1).bytes(), AppendOptions{})
+	if r.note(err) {
+		r.guest.acked = info.LastOffset + 1
+	}
+	if i == 4 {
+		r.guest.there = false
+		r.guest.deleted = r.note(r.manager.Delete(guestLog))
 	}
 }
 
@@ -79,6 +124,14 @@ func (r *faultRun) script() {
 	for i := range 24 {
 		r.appendOne(i)
 		switch i {
+		case 3, 14:
+			r.transact(false)
+		case 4, 17:
+			if r.guest == nil || r.guest.deleted {
+				r.comeAndGo(i)
+			}
+		case 10, 16:
+			r.transact(true)
 		case 5, 15:
 			r.note(r.manager.Checkpoint())
 		case 8:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for OTTLA_SOAK_MINUTES minutes, then the tests that read OTTLA_SOAK_MINUTES themselves
-# (crashes, kills). Ends with status 1 if anything failed.
-set -u
+# (crashes, kills, power cuts), which tell what they counted. Ends with status 1 if anything failed.
+set -u -o pipefail
 cd "$(dirname "$0")/../.." || exit 1
 minutes=${OTTLA_SOAK_MINUTES:-10}
 failed=0
@@ -12,5 +12,6 @@ while IFS= read -r package; do
   done
 done < <(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./... | grep -v /compat-tests/)
 echo "== campaigns"
-OTTLA_SOAK_MINUTES=$minutes go test -count=1 -timeout 24h -run Soak ./... || failed=1
+OTTLA_SOAK_MINUTES=$minutes go test -count=1 -v -timeout 24h -run Soak ./... |
+  grep -v -e '^=== ' -e 'no test files' -e 'no tests to run' -e '^ *--- PASS' || failed=1
 exit $failed
