@@ -48,10 +48,6 @@ func TestUnderFaults(t *testing.T) {
 	if testing.Short() {
 		length = 5 * time.Second
 	}
-	if os.Getenv("OTTLA_CONTROL") != "" {
-		// Apache Kafka takes most of it to start again.
-		length *= 4
-	}
 	seed := newSeed(t)
 	for i, p := range protocols() {
 		t.Run(p.name, func(t *testing.T) { campaign(t, p, seed+uint64(i), length) })
@@ -156,13 +152,10 @@ func illTreat(broker *harness.Broker, random *rand.Rand, length time.Duration) m
 			done["quiet"]++
 		case 2, 3, 4:
 			done["kill -9"]++
-			broker.Kill()
-			time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
-			broker.Start()
+			broker.Outage(true, time.Duration(random.IntN(500))*time.Millisecond)
 		case 5:
 			done["clean stop"]++
-			broker.Stop()
-			broker.Start()
+			broker.Outage(false, 0)
 		default:
 			done["pause"]++
 			broker.Signal(syscall.SIGSTOP)

@@ -230,10 +230,10 @@ func TestExactlyOnce(t *testing.T) {
 			s.application.Kill()
 			s.run()
 		case 1:
-			s.killBroker()
+			s.broker.Outage(true, 0)
 		case 2:
 			s.application.Kill()
-			s.killBroker()
+			s.broker.Outage(true, 0)
 			s.run()
 		}
 	}

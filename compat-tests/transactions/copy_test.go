@@ -34,8 +34,7 @@ func TestCopyIsExact(t *testing.T) {
 			}
 			for range kills {
 				time.Sleep(time.Duration(200+random.IntN(800)) * time.Millisecond)
-				broker.Kill()
-				broker.Start()
+				broker.Outage(true, 0)
 			}
 			for deadline := time.Now().Add(2 * time.Minute); ; {
 				seen := read(t, broker, "to", 3, true)

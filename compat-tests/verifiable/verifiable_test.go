@@ -222,14 +222,12 @@ func TestCopiers(t *testing.T) {
 				})
 			}
 			copied(n / 8)
-			b.Kill()
-			b.Start()
+			b.Outage(true, 0)
 			copied(n / 4)
 			copiers[0].Kill()
 			copiers[0] = run(0)
 			copied(n / 2)
-			b.Stop()
-			b.Start()
+			b.Outage(false, 0)
 			copied(n)
 			for _, s := range copiers {
 				s.Stop()
