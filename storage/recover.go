@@ -7,8 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"sync"
 	"slices"
+	"sync"
 
 	"ottla/storage/vfs"
 )
@@ -341,6 +341,9 @@ func (l *Log) replayRange(s *producers, segments []*segment, end int64, snapshot
 					return err
 				}
 			}
+		}
+		if from >= end {
+			break
 		}
 		if err := l.replaySegment(s, &scratch, segments[i], from, end, nil); err != nil {
 			return err
