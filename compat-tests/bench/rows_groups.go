@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -249,6 +250,54 @@ func (c *conn) commit(request *kmsg.OffsetCommitRequest) error {
 	return nil
 }
 
+// commitEach sends frames of OffsetCommits of one partition, each once the one before is answered, and times them.
+func (c *conn) commitEach(frames [][]byte) ([]time.Duration, error) {
+	times := make([]time.Duration, 0, len(frames))
+	for _, request := range frames {
+		began := time.Now()
+		if _, err := c.Write(request); err != nil {
+			return nil, err
+		}
+		answer, err := c.readWhole()
+		if err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(began))
+		// The error code is the last but for the empty tags of the partition, the topic and the answer.
+		if len(answer) < 12 {
+			return nil, fmt.Errorf("an answer of %d bytes", len(answer))
+		}
+		if err := kerr.ErrorForCode(int16(binary.BigEndian.Uint16(answer[len(answer)-5:]))); err != nil {
+			return nil, err
+		}
+	}
+	return times, nil
+}
+
+// readWhole reads the only answer that is on its way, its size included, with one call where it came in one piece.
+func (c *conn) readWhole() ([]byte, error) {
+	if cap(c.buffer) < 4<<10 {
+		c.buffer = make([]byte, 4<<10)
+	}
+	c.buffer = c.buffer[:cap(c.buffer)]
+	for n := 0; ; {
+		more, err := c.Read(c.buffer[n:])
+		if err != nil {
+			return nil, err
+		}
+		n += more
+		if n < 4 {
+			continue
+		}
+		switch size := 4 + int(binary.BigEndian.Uint32(c.buffer)); {
+		case n == size:
+			return c.buffer[:n], nil
+		case n > size || size > len(c.buffer):
+			return nil, fmt.Errorf("an answer of %d bytes where %d came", size, n)
+		}
+	}
+}
+
 // offsetCommits measures commits of one offset each.
 func offsetCommits(ctx context.Context, s *Subject) (Measurement, error) {
 	groups, partitions := offsetGroups(s)
@@ -266,20 +315,17 @@ func offsetCommits(ctx context.Context, s *Subject) (Measurement, error) {
 		return nil, err
 	}
 	defer closeAll()
-	times := make([][]time.Duration, workers)
+	frames, times := make([][][]byte, workers), make([][]time.Duration, workers)
+	for i := range len(groups) * partitions {
+		frames[i%workers] = append(frames[i%workers], frame(committing(groups[i%len(groups)], topic, int64(i), int32(i/len(groups)))))
+	}
 	window, err := s.Open()
 	if err != nil {
 		return nil, err
 	}
-	err = together(workers, func(worker int) error {
-		for i := worker; i < len(groups)*partitions; i += workers {
-			began := time.Now()
-			if err := connections[worker].commit(committing(groups[i%len(groups)], topic, int64(i), int32(i/len(groups)))); err != nil {
-				return err
-			}
-			times[worker] = append(times[worker], time.Since(began))
-		}
-		return nil
+	err = together(workers, func(worker int) (err error) {
+		times[worker], err = connections[worker].commitEach(frames[worker])
+		return err
 	})
 	if err != nil {
 		return nil, err
