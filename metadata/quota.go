@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kbin"
+
+	"ottla/internal/persisted"
 )
 
 // QuotaEntity is one part of what a quota is for: a type (user, client-id, ip) and a name; nil is the default of the type.
@@ -75,7 +77,7 @@ func packTags(tags []UnknownTag) string {
 	if len(tags) == 0 {
 		return ""
 	}
-	return string(appendTags(nil, nil, tags))
+	return string(persisted.AppendTags(nil, nil, tags))
 }
 
 func unpackTags(packed string) []UnknownTag {
@@ -83,5 +85,5 @@ func unpackTags(packed string) []UnknownTag {
 		return nil
 	}
 	b := kbin.Reader{Src: []byte(strings.Clone(packed))}
-	return readTags(&b, nil)
+	return persisted.ReadTags(&b, nil)
 }

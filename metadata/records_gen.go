@@ -3,163 +3,16 @@
 package metadata
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kbin"
+
+	"ottla/internal/persisted"
 )
 
-// persisted is what every generated record with a number can do.
-type persisted interface {
-	APIKey() int16
-	MaxVersion() int16
-	AppendTo(dst []byte, version int16) []byte
-	ReadFrom(src []byte, version int16) error
-}
-
 // UnknownTag is a tagged field that the schema does not name.
-type UnknownTag struct {
-	Tag   uint32
-	Value []byte
-}
-
-// UnknownVersionError tells that a record has a version that is not known.
-type UnknownVersionError struct {
-	Name       string
-	Version    int16
-	MaxVersion int16
-}
-
-// Error names the record and its version.
-func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("%s of version %d: at most %d is known", e.Name, e.Version, e.MaxVersion)
-}
-
-// exact: bytes behind a body are an error.
-const exact = true
-
-func checkVersion(name string, version, max int16) {
-	if version < 0 || version > max {
-		panic(fmt.Sprintf("BUG: %s has no version %d", name, version))
-	}
-}
-
-func finish(b *kbin.Reader, name string) error {
-	if err := b.Complete(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if exact && len(b.Src) > 0 {
-		return fmt.Errorf("%s: %d bytes of garbage after it", name, len(b.Src))
-	}
-	return nil
-}
-
-func appendLength(dst []byte, n int, null, flexible bool) []byte {
-	switch {
-	case null && flexible:
-		return kbin.AppendUvarint(dst, 0)
-	case null:
-		return kbin.AppendInt32(dst, -1)
-	case flexible:
-		return kbin.AppendUvarint(dst, uint32(n)+1)
-	}
-	return kbin.AppendInt32(dst, int32(n))
-}
-
-// readLength reads the length of an array or of bytes; ok is false for null and for what is not one.
-func readLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
-	if flexible {
-		n = int(b.Uvarint()) - 1
-	} else {
-		n = int(b.Int32())
-	}
-	if !b.Ok() || n < 0 && nullable {
-		return 0, false
-	}
-	if n < 0 || n > len(b.Src) {
-		b.Span(-1) // marks the reader as bad
-		return 0, false
-	}
-	return n, true
-}
-
-func appendString(dst []byte, s string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactString(dst, s)
-	}
-	return kbin.AppendString(dst, s)
-}
-
-func readString(b *kbin.Reader, flexible bool) string {
-	if flexible {
-		return b.CompactString()
-	}
-	return b.String()
-}
-
-func appendNullableString(dst []byte, s *string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactNullableString(dst, s)
-	}
-	return kbin.AppendNullableString(dst, s)
-}
-
-func readNullableString(b *kbin.Reader, flexible bool) *string {
-	if flexible {
-		return b.CompactNullableString()
-	}
-	return b.NullableString()
-}
-
-func appendBytes(dst, value []byte, null, flexible bool) []byte {
-	return append(appendLength(dst, len(value), null, flexible), value...)
-}
-
-func readBytes(b *kbin.Reader, nullable, flexible bool) []byte {
-	n, ok := readLength(b, nullable, flexible)
-	if !ok {
-		return nil
-	}
-	return append([]byte{}, b.Span(n)...)
-}
-
-func appendTags(dst []byte, known, unknown []UnknownTag) []byte {
-	if len(unknown) > 0 {
-		known = append(known, unknown...)
-		slices.SortStableFunc(known, func(a, b UnknownTag) int { return int(int64(a.Tag) - int64(b.Tag)) })
-	}
-	dst = kbin.AppendUvarint(dst, uint32(len(known)))
-	for _, tag := range known {
-		dst = kbin.AppendUvarint(dst, tag.Tag)
-		dst = kbin.AppendUvarint(dst, uint32(len(tag.Value)))
-		dst = append(dst, tag.Value...)
-	}
-	return dst
-}
-
-// readTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
-func readTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
-	for range b.Uvarint() {
-		tag := b.Uvarint()
-		value := b.Span(int(b.Uvarint()))
-		if !b.Ok() {
-			return nil
-		}
-		field := kbin.Reader{Src: value}
-		if known != nil && known(tag, &field) {
-			if !field.Ok() || len(field.Src) > 0 {
-				b.Span(-1)
-				return nil
-			}
-			continue
-		}
-		unknown = append(unknown, UnknownTag{tag, append([]byte{}, value...)})
-	}
-	return unknown
-}
+type UnknownTag = persisted.UnknownTag
 
 // newRecord is a record of the type with that number, every field at its default; nil if there is no such type.
-func newRecord(apiKey int16) persisted {
+func newRecord(apiKey int16) persisted.Record {
 	switch apiKey {
 	case 0:
 		return NewRegisterBrokerRecord()
@@ -234,24 +87,24 @@ func (*KRaftVersionRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *KRaftVersionRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("KRaftVersionRecord", version, 0)
+	persisted.CheckVersion("KRaftVersionRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *KRaftVersionRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "KRaftVersionRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "KRaftVersionRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "KRaftVersionRecord")
+	return persisted.Finish(&b, "KRaftVersionRecord", true)
 }
 
 func (v *KRaftVersionRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.Version)
 	dst = kbin.AppendInt16(dst, v.KRaftVersion)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -259,7 +112,7 @@ func (v *KRaftVersionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewKRaftVersionRecord()
 	v.Version = b.Int16()
 	v.KRaftVersion = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // LeaderChangeMessage is the body of a control record; versions 0 to 1.
@@ -281,32 +134,32 @@ func (*LeaderChangeMessage) MaxVersion() int16 { return 1 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 1.
 func (v *LeaderChangeMessage) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("LeaderChangeMessage", version, 1)
+	persisted.CheckVersion("LeaderChangeMessage", version, 1)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *LeaderChangeMessage) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 1 {
-		return &UnknownVersionError{Name: "LeaderChangeMessage", Version: version, MaxVersion: 1}
+		return &persisted.UnknownVersionError{Name: "LeaderChangeMessage", Version: version, MaxVersion: 1}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "LeaderChangeMessage")
+	return persisted.Finish(&b, "LeaderChangeMessage", true)
 }
 
 func (v *LeaderChangeMessage) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.Version)
 	dst = kbin.AppendInt32(dst, v.LeaderID)
-	dst = appendLength(dst, len(v.Voters), false && v.Voters == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Voters), false && v.Voters == nil, true)
 	for i := range v.Voters {
 		dst = v.Voters[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.GrantingVoters), false && v.GrantingVoters == nil, true)
+	dst = persisted.AppendLength(dst, len(v.GrantingVoters), false && v.GrantingVoters == nil, true)
 	for i := range v.GrantingVoters {
 		dst = v.GrantingVoters[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -315,7 +168,7 @@ func (v *LeaderChangeMessage) read(b *kbin.Reader, version int16) {
 	v.Version = b.Int16()
 	v.LeaderID = b.Int32()
 	v.Voters = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -326,7 +179,7 @@ func (v *LeaderChangeMessage) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.GrantingVoters = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -336,7 +189,7 @@ func (v *LeaderChangeMessage) read(b *kbin.Reader, version int16) {
 			v.GrantingVoters = append(v.GrantingVoters, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // LeaderChangeMessageVoter is a part of LeaderChangeMessage.
@@ -356,7 +209,7 @@ func (v *LeaderChangeMessageVoter) append(dst []byte, version int16) []byte {
 	if version >= 1 {
 		dst = kbin.AppendUuid(dst, v.VoterDirectoryID)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -366,7 +219,7 @@ func (v *LeaderChangeMessageVoter) read(b *kbin.Reader, version int16) {
 	if version >= 1 {
 		v.VoterDirectoryID = b.Uuid()
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // SnapshotFooterRecord is the body of a control record; versions 0 to 0.
@@ -385,30 +238,30 @@ func (*SnapshotFooterRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *SnapshotFooterRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("SnapshotFooterRecord", version, 0)
+	persisted.CheckVersion("SnapshotFooterRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *SnapshotFooterRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "SnapshotFooterRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "SnapshotFooterRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "SnapshotFooterRecord")
+	return persisted.Finish(&b, "SnapshotFooterRecord", true)
 }
 
 func (v *SnapshotFooterRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.Version)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *SnapshotFooterRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewSnapshotFooterRecord()
 	v.Version = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // SnapshotHeaderRecord is the body of a control record; versions 0 to 0.
@@ -428,24 +281,24 @@ func (*SnapshotHeaderRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *SnapshotHeaderRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("SnapshotHeaderRecord", version, 0)
+	persisted.CheckVersion("SnapshotHeaderRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *SnapshotHeaderRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "SnapshotHeaderRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "SnapshotHeaderRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "SnapshotHeaderRecord")
+	return persisted.Finish(&b, "SnapshotHeaderRecord", true)
 }
 
 func (v *SnapshotHeaderRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.Version)
 	dst = kbin.AppendInt64(dst, v.LastContainedLogTimestamp)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -453,7 +306,7 @@ func (v *SnapshotHeaderRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewSnapshotHeaderRecord()
 	v.Version = b.Int16()
 	v.LastContainedLogTimestamp = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // VotersRecord is the body of a control record; versions 0 to 0.
@@ -473,27 +326,27 @@ func (*VotersRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *VotersRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("VotersRecord", version, 0)
+	persisted.CheckVersion("VotersRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *VotersRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "VotersRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "VotersRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "VotersRecord")
+	return persisted.Finish(&b, "VotersRecord", true)
 }
 
 func (v *VotersRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.Version)
-	dst = appendLength(dst, len(v.Voters), false && v.Voters == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Voters), false && v.Voters == nil, true)
 	for i := range v.Voters {
 		dst = v.Voters[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -501,7 +354,7 @@ func (v *VotersRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewVotersRecord()
 	v.Version = b.Int16()
 	v.Voters = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -511,7 +364,7 @@ func (v *VotersRecord) read(b *kbin.Reader, version int16) {
 			v.Voters = append(v.Voters, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // VotersRecordVoter is a part of VotersRecord.
@@ -531,12 +384,12 @@ func NewVotersRecordVoter() *VotersRecordVoter {
 func (v *VotersRecordVoter) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.VoterID)
 	dst = kbin.AppendUuid(dst, v.VoterDirectoryID)
-	dst = appendLength(dst, len(v.Endpoints), false && v.Endpoints == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Endpoints), false && v.Endpoints == nil, true)
 	for i := range v.Endpoints {
 		dst = v.Endpoints[i].append(dst, version)
 	}
 	dst = v.KRaftVersionFeature.append(dst, version)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -545,7 +398,7 @@ func (v *VotersRecordVoter) read(b *kbin.Reader, version int16) {
 	v.VoterID = b.Int32()
 	v.VoterDirectoryID = b.Uuid()
 	v.Endpoints = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -556,7 +409,7 @@ func (v *VotersRecordVoter) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.KRaftVersionFeature.read(b, version)
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // VotersRecordEndpoint is a part of VotersRecord.
@@ -573,19 +426,19 @@ func NewVotersRecordEndpoint() *VotersRecordEndpoint {
 }
 
 func (v *VotersRecordEndpoint) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
-	dst = appendString(dst, v.Host, true)
+	dst = persisted.AppendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Host, true)
 	dst = kbin.AppendUint16(dst, v.Port)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *VotersRecordEndpoint) read(b *kbin.Reader, version int16) {
 	*v = *NewVotersRecordEndpoint()
-	v.Name = readString(b, true)
-	v.Host = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
+	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // VotersRecordKRaftVersionFeature is a part of VotersRecord.
@@ -603,7 +456,7 @@ func NewVotersRecordKRaftVersionFeature() *VotersRecordKRaftVersionFeature {
 func (v *VotersRecordKRaftVersionFeature) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.MinSupportedVersion)
 	dst = kbin.AppendInt16(dst, v.MaxSupportedVersion)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -611,7 +464,7 @@ func (v *VotersRecordKRaftVersionFeature) read(b *kbin.Reader, version int16) {
 	*v = *NewVotersRecordKRaftVersionFeature()
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RegisterBrokerRecord is the record of type 0; versions 0 to 4.
@@ -645,18 +498,18 @@ func (*RegisterBrokerRecord) MaxVersion() int16 { return 4 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 4.
 func (v *RegisterBrokerRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RegisterBrokerRecord", version, 4)
+	persisted.CheckVersion("RegisterBrokerRecord", version, 4)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RegisterBrokerRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 4 {
-		return &UnknownVersionError{Name: "RegisterBrokerRecord", Version: version, MaxVersion: 4}
+		return &persisted.UnknownVersionError{Name: "RegisterBrokerRecord", Version: version, MaxVersion: 4}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RegisterBrokerRecord")
+	return persisted.Finish(&b, "RegisterBrokerRecord", true)
 }
 
 func (v *RegisterBrokerRecord) append(dst []byte, version int16) []byte {
@@ -666,15 +519,15 @@ func (v *RegisterBrokerRecord) append(dst []byte, version int16) []byte {
 	}
 	dst = kbin.AppendUuid(dst, v.IncarnationID)
 	dst = kbin.AppendInt64(dst, v.BrokerEpoch)
-	dst = appendLength(dst, len(v.EndPoints), false && v.EndPoints == nil, true)
+	dst = persisted.AppendLength(dst, len(v.EndPoints), false && v.EndPoints == nil, true)
 	for i := range v.EndPoints {
 		dst = v.EndPoints[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.Features), false && v.Features == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Features), false && v.Features == nil, true)
 	for i := range v.Features {
 		dst = v.Features[i].append(dst, version)
 	}
-	dst = appendNullableString(dst, v.Rack, true)
+	dst = persisted.AppendNullableString(dst, v.Rack, true)
 	dst = kbin.AppendBool(dst, v.Fenced)
 	if version >= 1 {
 		dst = kbin.AppendBool(dst, v.InControlledShutdown)
@@ -682,21 +535,21 @@ func (v *RegisterBrokerRecord) append(dst []byte, version int16) []byte {
 	var tags []UnknownTag
 	if version >= 3 && len(v.LogDirs) > 0 {
 		var field []byte
-		field = appendLength(field, len(v.LogDirs), false && v.LogDirs == nil, true)
+		field = persisted.AppendLength(field, len(v.LogDirs), false && v.LogDirs == nil, true)
 		for i := range v.LogDirs {
 			field = kbin.AppendUuid(field, v.LogDirs[i])
 		}
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
 	if version >= 4 && v.CordonedLogDirs != nil {
 		var field []byte
-		field = appendLength(field, len(v.CordonedLogDirs), true && v.CordonedLogDirs == nil, true)
+		field = persisted.AppendLength(field, len(v.CordonedLogDirs), true && v.CordonedLogDirs == nil, true)
 		for i := range v.CordonedLogDirs {
 			field = kbin.AppendUuid(field, v.CordonedLogDirs[i])
 		}
-		tags = append(tags, UnknownTag{1, field})
+		tags = append(tags, UnknownTag{Tag: 1, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -709,7 +562,7 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 	v.IncarnationID = b.Uuid()
 	v.BrokerEpoch = b.Int64()
 	v.EndPoints = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -720,7 +573,7 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.Features = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -730,12 +583,12 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 			v.Features = append(v.Features, element)
 		}
 	}
-	v.Rack = readNullableString(b, true)
+	v.Rack = persisted.ReadNullableString(b, true)
 	v.Fenced = b.Bool()
 	if version >= 1 {
 		v.InControlledShutdown = b.Bool()
 	}
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			if !(version >= 3) {
@@ -743,7 +596,7 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.LogDirs = nil
-			if n, ok := readLength(b, false, true); ok {
+			if n, ok := persisted.ReadLength(b, false, true); ok {
 				for range n {
 					if !b.Ok() {
 						break
@@ -759,7 +612,7 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.CordonedLogDirs = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.CordonedLogDirs = [][16]byte{}
 				for range n {
 					if !b.Ok() {
@@ -792,21 +645,21 @@ func NewRegisterBrokerRecordBrokerEndpoint() *RegisterBrokerRecordBrokerEndpoint
 }
 
 func (v *RegisterBrokerRecordBrokerEndpoint) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
-	dst = appendString(dst, v.Host, true)
+	dst = persisted.AppendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Host, true)
 	dst = kbin.AppendUint16(dst, v.Port)
 	dst = kbin.AppendInt16(dst, v.SecurityProtocol)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RegisterBrokerRecordBrokerEndpoint) read(b *kbin.Reader, version int16) {
 	*v = *NewRegisterBrokerRecordBrokerEndpoint()
-	v.Name = readString(b, true)
-	v.Host = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
+	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
 	v.SecurityProtocol = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RegisterBrokerRecordBrokerFeature is a part of RegisterBrokerRecord.
@@ -823,19 +676,19 @@ func NewRegisterBrokerRecordBrokerFeature() *RegisterBrokerRecordBrokerFeature {
 }
 
 func (v *RegisterBrokerRecordBrokerFeature) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt16(dst, v.MinSupportedVersion)
 	dst = kbin.AppendInt16(dst, v.MaxSupportedVersion)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RegisterBrokerRecordBrokerFeature) read(b *kbin.Reader, version int16) {
 	*v = *NewRegisterBrokerRecordBrokerFeature()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // UnregisterBrokerRecord is the record of type 1; versions 0 to 0.
@@ -858,24 +711,24 @@ func (*UnregisterBrokerRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *UnregisterBrokerRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("UnregisterBrokerRecord", version, 0)
+	persisted.CheckVersion("UnregisterBrokerRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *UnregisterBrokerRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "UnregisterBrokerRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "UnregisterBrokerRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "UnregisterBrokerRecord")
+	return persisted.Finish(&b, "UnregisterBrokerRecord", true)
 }
 
 func (v *UnregisterBrokerRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.BrokerID)
 	dst = kbin.AppendInt64(dst, v.BrokerEpoch)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -883,7 +736,7 @@ func (v *UnregisterBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewUnregisterBrokerRecord()
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // TopicRecord is the record of type 2; versions 0 to 0.
@@ -906,32 +759,32 @@ func (*TopicRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *TopicRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("TopicRecord", version, 0)
+	persisted.CheckVersion("TopicRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *TopicRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "TopicRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "TopicRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "TopicRecord")
+	return persisted.Finish(&b, "TopicRecord", true)
 }
 
 func (v *TopicRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *TopicRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewTopicRecord()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.TopicID = b.Uuid()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // PartitionRecord is the record of type 3; versions 0 to 2.
@@ -970,36 +823,36 @@ func (*PartitionRecord) MaxVersion() int16 { return 2 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 2.
 func (v *PartitionRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("PartitionRecord", version, 2)
+	persisted.CheckVersion("PartitionRecord", version, 2)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *PartitionRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 2 {
-		return &UnknownVersionError{Name: "PartitionRecord", Version: version, MaxVersion: 2}
+		return &persisted.UnknownVersionError{Name: "PartitionRecord", Version: version, MaxVersion: 2}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "PartitionRecord")
+	return persisted.Finish(&b, "PartitionRecord", true)
 }
 
 func (v *PartitionRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.PartitionID)
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendLength(dst, len(v.Replicas), false && v.Replicas == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Replicas), false && v.Replicas == nil, true)
 	for i := range v.Replicas {
 		dst = kbin.AppendInt32(dst, v.Replicas[i])
 	}
-	dst = appendLength(dst, len(v.ISR), false && v.ISR == nil, true)
+	dst = persisted.AppendLength(dst, len(v.ISR), false && v.ISR == nil, true)
 	for i := range v.ISR {
 		dst = kbin.AppendInt32(dst, v.ISR[i])
 	}
-	dst = appendLength(dst, len(v.RemovingReplicas), false && v.RemovingReplicas == nil, true)
+	dst = persisted.AppendLength(dst, len(v.RemovingReplicas), false && v.RemovingReplicas == nil, true)
 	for i := range v.RemovingReplicas {
 		dst = kbin.AppendInt32(dst, v.RemovingReplicas[i])
 	}
-	dst = appendLength(dst, len(v.AddingReplicas), false && v.AddingReplicas == nil, true)
+	dst = persisted.AppendLength(dst, len(v.AddingReplicas), false && v.AddingReplicas == nil, true)
 	for i := range v.AddingReplicas {
 		dst = kbin.AppendInt32(dst, v.AddingReplicas[i])
 	}
@@ -1007,7 +860,7 @@ func (v *PartitionRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.LeaderEpoch)
 	dst = kbin.AppendInt32(dst, v.PartitionEpoch)
 	if version >= 1 {
-		dst = appendLength(dst, len(v.Directories), false && v.Directories == nil, true)
+		dst = persisted.AppendLength(dst, len(v.Directories), false && v.Directories == nil, true)
 		for i := range v.Directories {
 			dst = kbin.AppendUuid(dst, v.Directories[i])
 		}
@@ -1016,25 +869,25 @@ func (v *PartitionRecord) append(dst []byte, version int16) []byte {
 	if v.LeaderRecoveryState != 0 {
 		var field []byte
 		field = kbin.AppendInt8(field, v.LeaderRecoveryState)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
 	if version >= 2 && v.EligibleLeaderReplicas != nil {
 		var field []byte
-		field = appendLength(field, len(v.EligibleLeaderReplicas), true && v.EligibleLeaderReplicas == nil, true)
+		field = persisted.AppendLength(field, len(v.EligibleLeaderReplicas), true && v.EligibleLeaderReplicas == nil, true)
 		for i := range v.EligibleLeaderReplicas {
 			field = kbin.AppendInt32(field, v.EligibleLeaderReplicas[i])
 		}
-		tags = append(tags, UnknownTag{1, field})
+		tags = append(tags, UnknownTag{Tag: 1, Value: field})
 	}
 	if version >= 2 && v.LastKnownELR != nil {
 		var field []byte
-		field = appendLength(field, len(v.LastKnownELR), true && v.LastKnownELR == nil, true)
+		field = persisted.AppendLength(field, len(v.LastKnownELR), true && v.LastKnownELR == nil, true)
 		for i := range v.LastKnownELR {
 			field = kbin.AppendInt32(field, v.LastKnownELR[i])
 		}
-		tags = append(tags, UnknownTag{2, field})
+		tags = append(tags, UnknownTag{Tag: 2, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -1043,7 +896,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 	v.PartitionID = b.Int32()
 	v.TopicID = b.Uuid()
 	v.Replicas = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1054,7 +907,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.ISR = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1065,7 +918,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.RemovingReplicas = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1076,7 +929,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.AddingReplicas = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1091,7 +944,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 	v.PartitionEpoch = b.Int32()
 	if version >= 1 {
 		v.Directories = nil
-		if n, ok := readLength(b, false, true); ok {
+		if n, ok := persisted.ReadLength(b, false, true); ok {
 			for range n {
 				if !b.Ok() {
 					break
@@ -1102,7 +955,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 			}
 		}
 	}
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.LeaderRecoveryState = b.Int8()
@@ -1112,7 +965,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.EligibleLeaderReplicas = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.EligibleLeaderReplicas = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1129,7 +982,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.LastKnownELR = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.LastKnownELR = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1169,36 +1022,36 @@ func (*ConfigRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConfigRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConfigRecord", version, 0)
+	persisted.CheckVersion("ConfigRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConfigRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConfigRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConfigRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConfigRecord")
+	return persisted.Finish(&b, "ConfigRecord", true)
 }
 
 func (v *ConfigRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt8(dst, v.ResourceType)
-	dst = appendString(dst, v.ResourceName, true)
-	dst = appendString(dst, v.Name, true)
-	dst = appendNullableString(dst, v.Value, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.ResourceName, true)
+	dst = persisted.AppendString(dst, v.Name, true)
+	dst = persisted.AppendNullableString(dst, v.Value, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConfigRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewConfigRecord()
 	v.ResourceType = b.Int8()
-	v.ResourceName = readString(b, true)
-	v.Name = readString(b, true)
-	v.Value = readNullableString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.ResourceName = persisted.ReadString(b, true)
+	v.Name = persisted.ReadString(b, true)
+	v.Value = persisted.ReadNullableString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // PartitionChangeRecord is the record of type 5; versions 0 to 2.
@@ -1234,18 +1087,18 @@ func (*PartitionChangeRecord) MaxVersion() int16 { return 2 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 2.
 func (v *PartitionChangeRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("PartitionChangeRecord", version, 2)
+	persisted.CheckVersion("PartitionChangeRecord", version, 2)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *PartitionChangeRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 2 {
-		return &UnknownVersionError{Name: "PartitionChangeRecord", Version: version, MaxVersion: 2}
+		return &persisted.UnknownVersionError{Name: "PartitionChangeRecord", Version: version, MaxVersion: 2}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "PartitionChangeRecord")
+	return persisted.Finish(&b, "PartitionChangeRecord", true)
 }
 
 func (v *PartitionChangeRecord) append(dst []byte, version int16) []byte {
@@ -1254,71 +1107,71 @@ func (v *PartitionChangeRecord) append(dst []byte, version int16) []byte {
 	var tags []UnknownTag
 	if v.ISR != nil {
 		var field []byte
-		field = appendLength(field, len(v.ISR), true && v.ISR == nil, true)
+		field = persisted.AppendLength(field, len(v.ISR), true && v.ISR == nil, true)
 		for i := range v.ISR {
 			field = kbin.AppendInt32(field, v.ISR[i])
 		}
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
 	if v.Leader != -2 {
 		var field []byte
 		field = kbin.AppendInt32(field, v.Leader)
-		tags = append(tags, UnknownTag{1, field})
+		tags = append(tags, UnknownTag{Tag: 1, Value: field})
 	}
 	if v.Replicas != nil {
 		var field []byte
-		field = appendLength(field, len(v.Replicas), true && v.Replicas == nil, true)
+		field = persisted.AppendLength(field, len(v.Replicas), true && v.Replicas == nil, true)
 		for i := range v.Replicas {
 			field = kbin.AppendInt32(field, v.Replicas[i])
 		}
-		tags = append(tags, UnknownTag{2, field})
+		tags = append(tags, UnknownTag{Tag: 2, Value: field})
 	}
 	if v.RemovingReplicas != nil {
 		var field []byte
-		field = appendLength(field, len(v.RemovingReplicas), true && v.RemovingReplicas == nil, true)
+		field = persisted.AppendLength(field, len(v.RemovingReplicas), true && v.RemovingReplicas == nil, true)
 		for i := range v.RemovingReplicas {
 			field = kbin.AppendInt32(field, v.RemovingReplicas[i])
 		}
-		tags = append(tags, UnknownTag{3, field})
+		tags = append(tags, UnknownTag{Tag: 3, Value: field})
 	}
 	if v.AddingReplicas != nil {
 		var field []byte
-		field = appendLength(field, len(v.AddingReplicas), true && v.AddingReplicas == nil, true)
+		field = persisted.AppendLength(field, len(v.AddingReplicas), true && v.AddingReplicas == nil, true)
 		for i := range v.AddingReplicas {
 			field = kbin.AppendInt32(field, v.AddingReplicas[i])
 		}
-		tags = append(tags, UnknownTag{4, field})
+		tags = append(tags, UnknownTag{Tag: 4, Value: field})
 	}
 	if v.LeaderRecoveryState != -1 {
 		var field []byte
 		field = kbin.AppendInt8(field, v.LeaderRecoveryState)
-		tags = append(tags, UnknownTag{5, field})
+		tags = append(tags, UnknownTag{Tag: 5, Value: field})
 	}
 	if version >= 2 && v.EligibleLeaderReplicas != nil {
 		var field []byte
-		field = appendLength(field, len(v.EligibleLeaderReplicas), true && v.EligibleLeaderReplicas == nil, true)
+		field = persisted.AppendLength(field, len(v.EligibleLeaderReplicas), true && v.EligibleLeaderReplicas == nil, true)
 		for i := range v.EligibleLeaderReplicas {
 			field = kbin.AppendInt32(field, v.EligibleLeaderReplicas[i])
 		}
-		tags = append(tags, UnknownTag{6, field})
+		tags = append(tags, UnknownTag{Tag: 6, Value: field})
 	}
 	if version >= 2 && v.LastKnownELR != nil {
 		var field []byte
-		field = appendLength(field, len(v.LastKnownELR), true && v.LastKnownELR == nil, true)
+		field = persisted.AppendLength(field, len(v.LastKnownELR), true && v.LastKnownELR == nil, true)
 		for i := range v.LastKnownELR {
 			field = kbin.AppendInt32(field, v.LastKnownELR[i])
 		}
-		tags = append(tags, UnknownTag{7, field})
+		tags = append(tags, UnknownTag{Tag: 7, Value: field})
 	}
 	if version >= 1 && v.Directories != nil {
 		var field []byte
-		field = appendLength(field, len(v.Directories), true && v.Directories == nil, true)
+		field = persisted.AppendLength(field, len(v.Directories), true && v.Directories == nil, true)
 		for i := range v.Directories {
 			field = kbin.AppendUuid(field, v.Directories[i])
 		}
-		tags = append(tags, UnknownTag{8, field})
+		tags = append(tags, UnknownTag{Tag: 8, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -1326,11 +1179,11 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewPartitionChangeRecord()
 	v.PartitionID = b.Int32()
 	v.TopicID = b.Uuid()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.ISR = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.ISR = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1345,7 +1198,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 			v.Leader = b.Int32()
 		case 2:
 			v.Replicas = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.Replicas = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1358,7 +1211,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 			}
 		case 3:
 			v.RemovingReplicas = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.RemovingReplicas = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1371,7 +1224,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 			}
 		case 4:
 			v.AddingReplicas = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.AddingReplicas = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1390,7 +1243,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.EligibleLeaderReplicas = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.EligibleLeaderReplicas = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1407,7 +1260,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.LastKnownELR = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.LastKnownELR = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1424,7 +1277,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.Directories = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.Directories = [][16]byte{}
 				for range n {
 					if !b.Ok() {
@@ -1462,24 +1315,24 @@ func (*FenceBrokerRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *FenceBrokerRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("FenceBrokerRecord", version, 0)
+	persisted.CheckVersion("FenceBrokerRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *FenceBrokerRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "FenceBrokerRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "FenceBrokerRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "FenceBrokerRecord")
+	return persisted.Finish(&b, "FenceBrokerRecord", true)
 }
 
 func (v *FenceBrokerRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.ID)
 	dst = kbin.AppendInt64(dst, v.Epoch)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1487,7 +1340,7 @@ func (v *FenceBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewFenceBrokerRecord()
 	v.ID = b.Int32()
 	v.Epoch = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // UnfenceBrokerRecord is the record of type 8; versions 0 to 0.
@@ -1510,24 +1363,24 @@ func (*UnfenceBrokerRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *UnfenceBrokerRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("UnfenceBrokerRecord", version, 0)
+	persisted.CheckVersion("UnfenceBrokerRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *UnfenceBrokerRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "UnfenceBrokerRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "UnfenceBrokerRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "UnfenceBrokerRecord")
+	return persisted.Finish(&b, "UnfenceBrokerRecord", true)
 }
 
 func (v *UnfenceBrokerRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.ID)
 	dst = kbin.AppendInt64(dst, v.Epoch)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1535,7 +1388,7 @@ func (v *UnfenceBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewUnfenceBrokerRecord()
 	v.ID = b.Int32()
 	v.Epoch = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RemoveTopicRecord is the record of type 9; versions 0 to 0.
@@ -1557,30 +1410,30 @@ func (*RemoveTopicRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *RemoveTopicRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RemoveTopicRecord", version, 0)
+	persisted.CheckVersion("RemoveTopicRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RemoveTopicRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "RemoveTopicRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "RemoveTopicRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RemoveTopicRecord")
+	return persisted.Finish(&b, "RemoveTopicRecord", true)
 }
 
 func (v *RemoveTopicRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RemoveTopicRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveTopicRecord()
 	v.TopicID = b.Uuid()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // DelegationTokenRecord is the record of type 10; versions 0 to 0.
@@ -1608,55 +1461,55 @@ func (*DelegationTokenRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *DelegationTokenRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("DelegationTokenRecord", version, 0)
+	persisted.CheckVersion("DelegationTokenRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *DelegationTokenRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "DelegationTokenRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "DelegationTokenRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "DelegationTokenRecord")
+	return persisted.Finish(&b, "DelegationTokenRecord", true)
 }
 
 func (v *DelegationTokenRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Owner, true)
-	dst = appendString(dst, v.Requester, true)
-	dst = appendLength(dst, len(v.Renewers), false && v.Renewers == nil, true)
+	dst = persisted.AppendString(dst, v.Owner, true)
+	dst = persisted.AppendString(dst, v.Requester, true)
+	dst = persisted.AppendLength(dst, len(v.Renewers), false && v.Renewers == nil, true)
 	for i := range v.Renewers {
-		dst = appendString(dst, v.Renewers[i], true)
+		dst = persisted.AppendString(dst, v.Renewers[i], true)
 	}
 	dst = kbin.AppendInt64(dst, v.IssueTimestamp)
 	dst = kbin.AppendInt64(dst, v.MaxTimestamp)
 	dst = kbin.AppendInt64(dst, v.ExpirationTimestamp)
-	dst = appendString(dst, v.TokenID, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.TokenID, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *DelegationTokenRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewDelegationTokenRecord()
-	v.Owner = readString(b, true)
-	v.Requester = readString(b, true)
+	v.Owner = persisted.ReadString(b, true)
+	v.Requester = persisted.ReadString(b, true)
 	v.Renewers = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.Renewers = append(v.Renewers, element)
 		}
 	}
 	v.IssueTimestamp = b.Int64()
 	v.MaxTimestamp = b.Int64()
 	v.ExpirationTimestamp = b.Int64()
-	v.TokenID = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.TokenID = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // UserScramCredentialRecord is the record of type 11; versions 0 to 0.
@@ -1683,40 +1536,40 @@ func (*UserScramCredentialRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *UserScramCredentialRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("UserScramCredentialRecord", version, 0)
+	persisted.CheckVersion("UserScramCredentialRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *UserScramCredentialRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "UserScramCredentialRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "UserScramCredentialRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "UserScramCredentialRecord")
+	return persisted.Finish(&b, "UserScramCredentialRecord", true)
 }
 
 func (v *UserScramCredentialRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt8(dst, v.Mechanism)
-	dst = appendBytes(dst, v.Salt, false && v.Salt == nil, true)
-	dst = appendBytes(dst, v.StoredKey, false && v.StoredKey == nil, true)
-	dst = appendBytes(dst, v.ServerKey, false && v.ServerKey == nil, true)
+	dst = persisted.AppendBytes(dst, v.Salt, false && v.Salt == nil, true)
+	dst = persisted.AppendBytes(dst, v.StoredKey, false && v.StoredKey == nil, true)
+	dst = persisted.AppendBytes(dst, v.ServerKey, false && v.ServerKey == nil, true)
 	dst = kbin.AppendInt32(dst, v.Iterations)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *UserScramCredentialRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewUserScramCredentialRecord()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.Mechanism = b.Int8()
-	v.Salt = readBytes(b, false, true)
-	v.StoredKey = readBytes(b, false, true)
-	v.ServerKey = readBytes(b, false, true)
+	v.Salt = persisted.ReadBytes(b, false, true)
+	v.StoredKey = persisted.ReadBytes(b, false, true)
+	v.ServerKey = persisted.ReadBytes(b, false, true)
 	v.Iterations = b.Int32()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // FeatureLevelRecord is the record of type 12; versions 0 to 0.
@@ -1739,32 +1592,32 @@ func (*FeatureLevelRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *FeatureLevelRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("FeatureLevelRecord", version, 0)
+	persisted.CheckVersion("FeatureLevelRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *FeatureLevelRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "FeatureLevelRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "FeatureLevelRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "FeatureLevelRecord")
+	return persisted.Finish(&b, "FeatureLevelRecord", true)
 }
 
 func (v *FeatureLevelRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt16(dst, v.FeatureLevel)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *FeatureLevelRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewFeatureLevelRecord()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.FeatureLevel = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ClientQuotaRecord is the record of type 14; versions 0 to 0.
@@ -1789,36 +1642,36 @@ func (*ClientQuotaRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ClientQuotaRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ClientQuotaRecord", version, 0)
+	persisted.CheckVersion("ClientQuotaRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ClientQuotaRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ClientQuotaRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ClientQuotaRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ClientQuotaRecord")
+	return persisted.Finish(&b, "ClientQuotaRecord", true)
 }
 
 func (v *ClientQuotaRecord) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.Entity), false && v.Entity == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Entity), false && v.Entity == nil, true)
 	for i := range v.Entity {
 		dst = v.Entity[i].append(dst, version)
 	}
-	dst = appendString(dst, v.Key, true)
+	dst = persisted.AppendString(dst, v.Key, true)
 	dst = kbin.AppendFloat64(dst, v.Value)
 	dst = kbin.AppendBool(dst, v.Remove)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ClientQuotaRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewClientQuotaRecord()
 	v.Entity = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1828,10 +1681,10 @@ func (v *ClientQuotaRecord) read(b *kbin.Reader, version int16) {
 			v.Entity = append(v.Entity, element)
 		}
 	}
-	v.Key = readString(b, true)
+	v.Key = persisted.ReadString(b, true)
 	v.Value = b.Float64()
 	v.Remove = b.Bool()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ClientQuotaRecordEntityData is a part of ClientQuotaRecord.
@@ -1847,17 +1700,17 @@ func NewClientQuotaRecordEntityData() *ClientQuotaRecordEntityData {
 }
 
 func (v *ClientQuotaRecordEntityData) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.EntityType, true)
-	dst = appendNullableString(dst, v.EntityName, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.EntityType, true)
+	dst = persisted.AppendNullableString(dst, v.EntityName, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ClientQuotaRecordEntityData) read(b *kbin.Reader, version int16) {
 	*v = *NewClientQuotaRecordEntityData()
-	v.EntityType = readString(b, true)
-	v.EntityName = readNullableString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.EntityType = persisted.ReadString(b, true)
+	v.EntityName = persisted.ReadNullableString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ProducerIdsRecord is the record of type 15; versions 0 to 0.
@@ -1883,25 +1736,25 @@ func (*ProducerIdsRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ProducerIdsRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ProducerIdsRecord", version, 0)
+	persisted.CheckVersion("ProducerIdsRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ProducerIdsRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ProducerIdsRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ProducerIdsRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ProducerIdsRecord")
+	return persisted.Finish(&b, "ProducerIdsRecord", true)
 }
 
 func (v *ProducerIdsRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.BrokerID)
 	dst = kbin.AppendInt64(dst, v.BrokerEpoch)
 	dst = kbin.AppendInt64(dst, v.NextProducerID)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1910,7 +1763,7 @@ func (v *ProducerIdsRecord) read(b *kbin.Reader, version int16) {
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
 	v.NextProducerID = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // BrokerRegistrationChangeRecord is the record of type 17; versions 0 to 3.
@@ -1937,18 +1790,18 @@ func (*BrokerRegistrationChangeRecord) MaxVersion() int16 { return 3 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 3.
 func (v *BrokerRegistrationChangeRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("BrokerRegistrationChangeRecord", version, 3)
+	persisted.CheckVersion("BrokerRegistrationChangeRecord", version, 3)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *BrokerRegistrationChangeRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 3 {
-		return &UnknownVersionError{Name: "BrokerRegistrationChangeRecord", Version: version, MaxVersion: 3}
+		return &persisted.UnknownVersionError{Name: "BrokerRegistrationChangeRecord", Version: version, MaxVersion: 3}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "BrokerRegistrationChangeRecord")
+	return persisted.Finish(&b, "BrokerRegistrationChangeRecord", true)
 }
 
 func (v *BrokerRegistrationChangeRecord) append(dst []byte, version int16) []byte {
@@ -1958,30 +1811,30 @@ func (v *BrokerRegistrationChangeRecord) append(dst []byte, version int16) []byt
 	if v.Fenced != 0 {
 		var field []byte
 		field = kbin.AppendInt8(field, v.Fenced)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
 	if version >= 1 && v.InControlledShutdown != 0 {
 		var field []byte
 		field = kbin.AppendInt8(field, v.InControlledShutdown)
-		tags = append(tags, UnknownTag{1, field})
+		tags = append(tags, UnknownTag{Tag: 1, Value: field})
 	}
 	if version >= 2 && len(v.LogDirs) > 0 {
 		var field []byte
-		field = appendLength(field, len(v.LogDirs), false && v.LogDirs == nil, true)
+		field = persisted.AppendLength(field, len(v.LogDirs), false && v.LogDirs == nil, true)
 		for i := range v.LogDirs {
 			field = kbin.AppendUuid(field, v.LogDirs[i])
 		}
-		tags = append(tags, UnknownTag{2, field})
+		tags = append(tags, UnknownTag{Tag: 2, Value: field})
 	}
 	if version >= 3 && v.CordonedLogDirs != nil {
 		var field []byte
-		field = appendLength(field, len(v.CordonedLogDirs), true && v.CordonedLogDirs == nil, true)
+		field = persisted.AppendLength(field, len(v.CordonedLogDirs), true && v.CordonedLogDirs == nil, true)
 		for i := range v.CordonedLogDirs {
 			field = kbin.AppendUuid(field, v.CordonedLogDirs[i])
 		}
-		tags = append(tags, UnknownTag{3, field})
+		tags = append(tags, UnknownTag{Tag: 3, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -1989,7 +1842,7 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewBrokerRegistrationChangeRecord()
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.Fenced = b.Int8()
@@ -2005,7 +1858,7 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.LogDirs = nil
-			if n, ok := readLength(b, false, true); ok {
+			if n, ok := persisted.ReadLength(b, false, true); ok {
 				for range n {
 					if !b.Ok() {
 						break
@@ -2021,7 +1874,7 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 				return true
 			}
 			v.CordonedLogDirs = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.CordonedLogDirs = [][16]byte{}
 				for range n {
 					if !b.Ok() {
@@ -2065,30 +1918,30 @@ func (*AccessControlEntryRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *AccessControlEntryRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("AccessControlEntryRecord", version, 0)
+	persisted.CheckVersion("AccessControlEntryRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *AccessControlEntryRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "AccessControlEntryRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "AccessControlEntryRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "AccessControlEntryRecord")
+	return persisted.Finish(&b, "AccessControlEntryRecord", true)
 }
 
 func (v *AccessControlEntryRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.ID)
 	dst = kbin.AppendInt8(dst, v.ResourceType)
-	dst = appendString(dst, v.ResourceName, true)
+	dst = persisted.AppendString(dst, v.ResourceName, true)
 	dst = kbin.AppendInt8(dst, v.PatternType)
-	dst = appendString(dst, v.Principal, true)
-	dst = appendString(dst, v.Host, true)
+	dst = persisted.AppendString(dst, v.Principal, true)
+	dst = persisted.AppendString(dst, v.Host, true)
 	dst = kbin.AppendInt8(dst, v.Operation)
 	dst = kbin.AppendInt8(dst, v.PermissionType)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -2096,13 +1949,13 @@ func (v *AccessControlEntryRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewAccessControlEntryRecord()
 	v.ID = b.Uuid()
 	v.ResourceType = b.Int8()
-	v.ResourceName = readString(b, true)
+	v.ResourceName = persisted.ReadString(b, true)
 	v.PatternType = b.Int8()
-	v.Principal = readString(b, true)
-	v.Host = readString(b, true)
+	v.Principal = persisted.ReadString(b, true)
+	v.Host = persisted.ReadString(b, true)
 	v.Operation = b.Int8()
 	v.PermissionType = b.Int8()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RemoveAccessControlEntryRecord is the record of type 19; versions 0 to 0.
@@ -2124,30 +1977,30 @@ func (*RemoveAccessControlEntryRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *RemoveAccessControlEntryRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RemoveAccessControlEntryRecord", version, 0)
+	persisted.CheckVersion("RemoveAccessControlEntryRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RemoveAccessControlEntryRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "RemoveAccessControlEntryRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "RemoveAccessControlEntryRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RemoveAccessControlEntryRecord")
+	return persisted.Finish(&b, "RemoveAccessControlEntryRecord", true)
 }
 
 func (v *RemoveAccessControlEntryRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.ID)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RemoveAccessControlEntryRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveAccessControlEntryRecord()
 	v.ID = b.Uuid()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // NoOpRecord is the record of type 20; versions 0 to 0.
@@ -2168,28 +2021,28 @@ func (*NoOpRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *NoOpRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("NoOpRecord", version, 0)
+	persisted.CheckVersion("NoOpRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *NoOpRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "NoOpRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "NoOpRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "NoOpRecord")
+	return persisted.Finish(&b, "NoOpRecord", true)
 }
 
 func (v *NoOpRecord) append(dst []byte, version int16) []byte {
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *NoOpRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewNoOpRecord()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ZkMigrationStateRecord is the record of type 21; versions 0 to 0.
@@ -2211,30 +2064,30 @@ func (*ZkMigrationStateRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ZkMigrationStateRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ZkMigrationStateRecord", version, 0)
+	persisted.CheckVersion("ZkMigrationStateRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ZkMigrationStateRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ZkMigrationStateRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ZkMigrationStateRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ZkMigrationStateRecord")
+	return persisted.Finish(&b, "ZkMigrationStateRecord", true)
 }
 
 func (v *ZkMigrationStateRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt8(dst, v.ZkMigrationState)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ZkMigrationStateRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewZkMigrationStateRecord()
 	v.ZkMigrationState = b.Int8()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RemoveUserScramCredentialRecord is the record of type 22; versions 0 to 0.
@@ -2257,32 +2110,32 @@ func (*RemoveUserScramCredentialRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *RemoveUserScramCredentialRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RemoveUserScramCredentialRecord", version, 0)
+	persisted.CheckVersion("RemoveUserScramCredentialRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RemoveUserScramCredentialRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "RemoveUserScramCredentialRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "RemoveUserScramCredentialRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RemoveUserScramCredentialRecord")
+	return persisted.Finish(&b, "RemoveUserScramCredentialRecord", true)
 }
 
 func (v *RemoveUserScramCredentialRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt8(dst, v.Mechanism)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RemoveUserScramCredentialRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveUserScramCredentialRecord()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.Mechanism = b.Int8()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // BeginTransactionRecord is the record of type 23; versions 0 to 0.
@@ -2304,37 +2157,37 @@ func (*BeginTransactionRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *BeginTransactionRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("BeginTransactionRecord", version, 0)
+	persisted.CheckVersion("BeginTransactionRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *BeginTransactionRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "BeginTransactionRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "BeginTransactionRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "BeginTransactionRecord")
+	return persisted.Finish(&b, "BeginTransactionRecord", true)
 }
 
 func (v *BeginTransactionRecord) append(dst []byte, version int16) []byte {
 	var tags []UnknownTag
 	if v.Name != nil {
 		var field []byte
-		field = appendNullableString(field, v.Name, true)
-		tags = append(tags, UnknownTag{0, field})
+		field = persisted.AppendNullableString(field, v.Name, true)
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *BeginTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewBeginTransactionRecord()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
-			v.Name = readNullableString(b, true)
+			v.Name = persisted.ReadNullableString(b, true)
 		default:
 			return false
 		}
@@ -2360,28 +2213,28 @@ func (*EndTransactionRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *EndTransactionRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("EndTransactionRecord", version, 0)
+	persisted.CheckVersion("EndTransactionRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *EndTransactionRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "EndTransactionRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "EndTransactionRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "EndTransactionRecord")
+	return persisted.Finish(&b, "EndTransactionRecord", true)
 }
 
 func (v *EndTransactionRecord) append(dst []byte, version int16) []byte {
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *EndTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewEndTransactionRecord()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // AbortTransactionRecord is the record of type 25; versions 0 to 0.
@@ -2403,37 +2256,37 @@ func (*AbortTransactionRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *AbortTransactionRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("AbortTransactionRecord", version, 0)
+	persisted.CheckVersion("AbortTransactionRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *AbortTransactionRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "AbortTransactionRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "AbortTransactionRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "AbortTransactionRecord")
+	return persisted.Finish(&b, "AbortTransactionRecord", true)
 }
 
 func (v *AbortTransactionRecord) append(dst []byte, version int16) []byte {
 	var tags []UnknownTag
 	if v.Reason != nil {
 		var field []byte
-		field = appendNullableString(field, v.Reason, true)
-		tags = append(tags, UnknownTag{0, field})
+		field = persisted.AppendNullableString(field, v.Reason, true)
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *AbortTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewAbortTransactionRecord()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
-			v.Reason = readNullableString(b, true)
+			v.Reason = persisted.ReadNullableString(b, true)
 		default:
 			return false
 		}
@@ -2460,30 +2313,30 @@ func (*RemoveDelegationTokenRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *RemoveDelegationTokenRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RemoveDelegationTokenRecord", version, 0)
+	persisted.CheckVersion("RemoveDelegationTokenRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RemoveDelegationTokenRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "RemoveDelegationTokenRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "RemoveDelegationTokenRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RemoveDelegationTokenRecord")
+	return persisted.Finish(&b, "RemoveDelegationTokenRecord", true)
 }
 
 func (v *RemoveDelegationTokenRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.TokenID, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.TokenID, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RemoveDelegationTokenRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveDelegationTokenRecord()
-	v.TokenID = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.TokenID = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RegisterControllerRecord is the record of type 27; versions 0 to 0.
@@ -2509,33 +2362,33 @@ func (*RegisterControllerRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *RegisterControllerRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("RegisterControllerRecord", version, 0)
+	persisted.CheckVersion("RegisterControllerRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *RegisterControllerRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "RegisterControllerRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "RegisterControllerRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "RegisterControllerRecord")
+	return persisted.Finish(&b, "RegisterControllerRecord", true)
 }
 
 func (v *RegisterControllerRecord) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.ControllerID)
 	dst = kbin.AppendUuid(dst, v.IncarnationID)
 	dst = kbin.AppendBool(dst, v.ZkMigrationReady)
-	dst = appendLength(dst, len(v.EndPoints), false && v.EndPoints == nil, true)
+	dst = persisted.AppendLength(dst, len(v.EndPoints), false && v.EndPoints == nil, true)
 	for i := range v.EndPoints {
 		dst = v.EndPoints[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.Features), false && v.Features == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Features), false && v.Features == nil, true)
 	for i := range v.Features {
 		dst = v.Features[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -2545,7 +2398,7 @@ func (v *RegisterControllerRecord) read(b *kbin.Reader, version int16) {
 	v.IncarnationID = b.Uuid()
 	v.ZkMigrationReady = b.Bool()
 	v.EndPoints = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2556,7 +2409,7 @@ func (v *RegisterControllerRecord) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.Features = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2566,7 +2419,7 @@ func (v *RegisterControllerRecord) read(b *kbin.Reader, version int16) {
 			v.Features = append(v.Features, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RegisterControllerRecordControllerEndpoint is a part of RegisterControllerRecord.
@@ -2584,21 +2437,21 @@ func NewRegisterControllerRecordControllerEndpoint() *RegisterControllerRecordCo
 }
 
 func (v *RegisterControllerRecordControllerEndpoint) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
-	dst = appendString(dst, v.Host, true)
+	dst = persisted.AppendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Host, true)
 	dst = kbin.AppendUint16(dst, v.Port)
 	dst = kbin.AppendInt16(dst, v.SecurityProtocol)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RegisterControllerRecordControllerEndpoint) read(b *kbin.Reader, version int16) {
 	*v = *NewRegisterControllerRecordControllerEndpoint()
-	v.Name = readString(b, true)
-	v.Host = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
+	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
 	v.SecurityProtocol = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // RegisterControllerRecordControllerFeature is a part of RegisterControllerRecord.
@@ -2615,19 +2468,19 @@ func NewRegisterControllerRecordControllerFeature() *RegisterControllerRecordCon
 }
 
 func (v *RegisterControllerRecordControllerFeature) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt16(dst, v.MinSupportedVersion)
 	dst = kbin.AppendInt16(dst, v.MaxSupportedVersion)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *RegisterControllerRecordControllerFeature) read(b *kbin.Reader, version int16) {
 	*v = *NewRegisterControllerRecordControllerFeature()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ClearElrRecord is the record of type 28; versions 0 to 0.
@@ -2649,28 +2502,28 @@ func (*ClearElrRecord) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ClearElrRecord) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ClearElrRecord", version, 0)
+	persisted.CheckVersion("ClearElrRecord", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ClearElrRecord) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ClearElrRecord", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ClearElrRecord", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ClearElrRecord")
+	return persisted.Finish(&b, "ClearElrRecord", true)
 }
 
 func (v *ClearElrRecord) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.TopicName, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.TopicName, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ClearElrRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewClearElrRecord()
-	v.TopicName = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.TopicName = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }

@@ -3,163 +3,18 @@
 package group
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kbin"
+
+	"ottla/internal/persisted"
 )
 
-// persisted is what every generated record with a number can do.
-type persisted interface {
-	APIKey() int16
-	MaxVersion() int16
-	AppendTo(dst []byte, version int16) []byte
-	ReadFrom(src []byte, version int16) error
-}
-
 // UnknownTag is a tagged field that the schema does not name.
-type UnknownTag struct {
-	Tag   uint32
-	Value []byte
-}
-
-// UnknownVersionError tells that a record has a version that is not known.
-type UnknownVersionError struct {
-	Name       string
-	Version    int16
-	MaxVersion int16
-}
-
-// Error names the record and its version.
-func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("%s of version %d: at most %d is known", e.Name, e.Version, e.MaxVersion)
-}
-
-// exact: bytes behind a body are an error.
-const exact = false
-
-func checkVersion(name string, version, max int16) {
-	if version < 0 || version > max {
-		panic(fmt.Sprintf("BUG: %s has no version %d", name, version))
-	}
-}
-
-func finish(b *kbin.Reader, name string) error {
-	if err := b.Complete(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if exact && len(b.Src) > 0 {
-		return fmt.Errorf("%s: %d bytes of garbage after it", name, len(b.Src))
-	}
-	return nil
-}
-
-func appendLength(dst []byte, n int, null, flexible bool) []byte {
-	switch {
-	case null && flexible:
-		return kbin.AppendUvarint(dst, 0)
-	case null:
-		return kbin.AppendInt32(dst, -1)
-	case flexible:
-		return kbin.AppendUvarint(dst, uint32(n)+1)
-	}
-	return kbin.AppendInt32(dst, int32(n))
-}
-
-// readLength reads the length of an array or of bytes; ok is false for null and for what is not one.
-func readLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
-	if flexible {
-		n = int(b.Uvarint()) - 1
-	} else {
-		n = int(b.Int32())
-	}
-	if !b.Ok() || n < 0 && nullable {
-		return 0, false
-	}
-	if n < 0 || n > len(b.Src) {
-		b.Span(-1) // marks the reader as bad
-		return 0, false
-	}
-	return n, true
-}
-
-func appendString(dst []byte, s string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactString(dst, s)
-	}
-	return kbin.AppendString(dst, s)
-}
-
-func readString(b *kbin.Reader, flexible bool) string {
-	if flexible {
-		return b.CompactString()
-	}
-	return b.String()
-}
-
-func appendNullableString(dst []byte, s *string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactNullableString(dst, s)
-	}
-	return kbin.AppendNullableString(dst, s)
-}
-
-func readNullableString(b *kbin.Reader, flexible bool) *string {
-	if flexible {
-		return b.CompactNullableString()
-	}
-	return b.NullableString()
-}
-
-func appendBytes(dst, value []byte, null, flexible bool) []byte {
-	return append(appendLength(dst, len(value), null, flexible), value...)
-}
-
-func readBytes(b *kbin.Reader, nullable, flexible bool) []byte {
-	n, ok := readLength(b, nullable, flexible)
-	if !ok {
-		return nil
-	}
-	return append([]byte{}, b.Span(n)...)
-}
-
-func appendTags(dst []byte, known, unknown []UnknownTag) []byte {
-	if len(unknown) > 0 {
-		known = append(known, unknown...)
-		slices.SortStableFunc(known, func(a, b UnknownTag) int { return int(int64(a.Tag) - int64(b.Tag)) })
-	}
-	dst = kbin.AppendUvarint(dst, uint32(len(known)))
-	for _, tag := range known {
-		dst = kbin.AppendUvarint(dst, tag.Tag)
-		dst = kbin.AppendUvarint(dst, uint32(len(tag.Value)))
-		dst = append(dst, tag.Value...)
-	}
-	return dst
-}
-
-// readTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
-func readTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
-	for range b.Uvarint() {
-		tag := b.Uvarint()
-		value := b.Span(int(b.Uvarint()))
-		if !b.Ok() {
-			return nil
-		}
-		field := kbin.Reader{Src: value}
-		if known != nil && known(tag, &field) {
-			if !field.Ok() || len(field.Src) > 0 {
-				b.Span(-1)
-				return nil
-			}
-			continue
-		}
-		unknown = append(unknown, UnknownTag{tag, append([]byte{}, value...)})
-	}
-	return unknown
-}
+type UnknownTag = persisted.UnknownTag
 
 // NewKey is the key of records of the type with that number; nil if there is no such type.
-func NewKey(apiKey int16) persisted {
+func NewKey(apiKey int16) persisted.Record {
 	switch apiKey {
 	case 0:
 		return NewLegacyOffsetCommitKey()
@@ -210,7 +65,7 @@ func NewKey(apiKey int16) persisted {
 }
 
 // NewValue is the value of records of the type with that number, every field at its default; nil if there is no such type.
-func NewValue(apiKey int16) persisted {
+func NewValue(apiKey int16) persisted.Record {
 	switch apiKey {
 	case 0:
 		return NewLegacyOffsetCommitValue()
@@ -280,31 +135,31 @@ func (*LegacyOffsetCommitKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *LegacyOffsetCommitKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("LegacyOffsetCommitKey", version, 0)
+	persisted.CheckVersion("LegacyOffsetCommitKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *LegacyOffsetCommitKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "LegacyOffsetCommitKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "LegacyOffsetCommitKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "LegacyOffsetCommitKey")
+	return persisted.Finish(&b, "LegacyOffsetCommitKey", false)
 }
 
 func (v *LegacyOffsetCommitKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Group, false)
-	dst = appendString(dst, v.Topic, false)
+	dst = persisted.AppendString(dst, v.Group, false)
+	dst = persisted.AppendString(dst, v.Topic, false)
 	dst = kbin.AppendInt32(dst, v.Partition)
 	return dst
 }
 
 func (v *LegacyOffsetCommitKey) read(b *kbin.Reader, version int16) {
 	*v = *NewLegacyOffsetCommitKey()
-	v.Group = readString(b, false)
-	v.Topic = readString(b, false)
+	v.Group = persisted.ReadString(b, false)
+	v.Topic = persisted.ReadString(b, false)
 	v.Partition = b.Int32()
 }
 
@@ -328,23 +183,23 @@ func (*LegacyOffsetCommitValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *LegacyOffsetCommitValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("LegacyOffsetCommitValue", version, 0)
+	persisted.CheckVersion("LegacyOffsetCommitValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *LegacyOffsetCommitValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "LegacyOffsetCommitValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "LegacyOffsetCommitValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "LegacyOffsetCommitValue")
+	return persisted.Finish(&b, "LegacyOffsetCommitValue", false)
 }
 
 func (v *LegacyOffsetCommitValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt64(dst, v.Offset)
-	dst = appendString(dst, v.Metadata, false)
+	dst = persisted.AppendString(dst, v.Metadata, false)
 	dst = kbin.AppendInt64(dst, v.CommitTimestamp)
 	return dst
 }
@@ -352,7 +207,7 @@ func (v *LegacyOffsetCommitValue) append(dst []byte, version int16) []byte {
 func (v *LegacyOffsetCommitValue) read(b *kbin.Reader, version int16) {
 	*v = *NewLegacyOffsetCommitValue()
 	v.Offset = b.Int64()
-	v.Metadata = readString(b, false)
+	v.Metadata = persisted.ReadString(b, false)
 	v.CommitTimestamp = b.Int64()
 }
 
@@ -376,31 +231,31 @@ func (*OffsetCommitKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *OffsetCommitKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("OffsetCommitKey", version, 0)
+	persisted.CheckVersion("OffsetCommitKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *OffsetCommitKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "OffsetCommitKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "OffsetCommitKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "OffsetCommitKey")
+	return persisted.Finish(&b, "OffsetCommitKey", false)
 }
 
 func (v *OffsetCommitKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Group, false)
-	dst = appendString(dst, v.Topic, false)
+	dst = persisted.AppendString(dst, v.Group, false)
+	dst = persisted.AppendString(dst, v.Topic, false)
 	dst = kbin.AppendInt32(dst, v.Partition)
 	return dst
 }
 
 func (v *OffsetCommitKey) read(b *kbin.Reader, version int16) {
 	*v = *NewOffsetCommitKey()
-	v.Group = readString(b, false)
-	v.Topic = readString(b, false)
+	v.Group = persisted.ReadString(b, false)
+	v.Topic = persisted.ReadString(b, false)
 	v.Partition = b.Int32()
 }
 
@@ -431,18 +286,18 @@ func (*OffsetCommitValue) MaxVersion() int16 { return 4 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 4.
 func (v *OffsetCommitValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("OffsetCommitValue", version, 4)
+	persisted.CheckVersion("OffsetCommitValue", version, 4)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *OffsetCommitValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 4 {
-		return &UnknownVersionError{Name: "OffsetCommitValue", Version: version, MaxVersion: 4}
+		return &persisted.UnknownVersionError{Name: "OffsetCommitValue", Version: version, MaxVersion: 4}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "OffsetCommitValue")
+	return persisted.Finish(&b, "OffsetCommitValue", false)
 }
 
 func (v *OffsetCommitValue) append(dst []byte, version int16) []byte {
@@ -450,7 +305,7 @@ func (v *OffsetCommitValue) append(dst []byte, version int16) []byte {
 	if version >= 3 {
 		dst = kbin.AppendInt32(dst, v.LeaderEpoch)
 	}
-	dst = appendString(dst, v.Metadata, version >= 4)
+	dst = persisted.AppendString(dst, v.Metadata, version >= 4)
 	dst = kbin.AppendInt64(dst, v.CommitTimestamp)
 	if version == 1 {
 		dst = kbin.AppendInt64(dst, v.ExpireTimestamp)
@@ -460,9 +315,9 @@ func (v *OffsetCommitValue) append(dst []byte, version int16) []byte {
 		if version >= 4 && v.TopicID != [16]byte{} {
 			var field []byte
 			field = kbin.AppendUuid(field, v.TopicID)
-			tags = append(tags, UnknownTag{0, field})
+			tags = append(tags, UnknownTag{Tag: 0, Value: field})
 		}
-		dst = appendTags(dst, tags, v.UnknownTags)
+		dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	}
 	return dst
 }
@@ -473,13 +328,13 @@ func (v *OffsetCommitValue) read(b *kbin.Reader, version int16) {
 	if version >= 3 {
 		v.LeaderEpoch = b.Int32()
 	}
-	v.Metadata = readString(b, version >= 4)
+	v.Metadata = persisted.ReadString(b, version >= 4)
 	v.CommitTimestamp = b.Int64()
 	if version == 1 {
 		v.ExpireTimestamp = b.Int64()
 	}
 	if version >= 4 {
-		v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+		v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 			switch tag {
 			case 0:
 				if !(version >= 4) {
@@ -513,28 +368,28 @@ func (*GroupMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *GroupMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("GroupMetadataKey", version, 0)
+	persisted.CheckVersion("GroupMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *GroupMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "GroupMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "GroupMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "GroupMetadataKey")
+	return persisted.Finish(&b, "GroupMetadataKey", false)
 }
 
 func (v *GroupMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Group, false)
+	dst = persisted.AppendString(dst, v.Group, false)
 	return dst
 }
 
 func (v *GroupMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewGroupMetadataKey()
-	v.Group = readString(b, false)
+	v.Group = persisted.ReadString(b, false)
 }
 
 // GroupMetadataValue is the value of type 2; versions 0 to 4.
@@ -563,49 +418,49 @@ func (*GroupMetadataValue) MaxVersion() int16 { return 4 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 4.
 func (v *GroupMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("GroupMetadataValue", version, 4)
+	persisted.CheckVersion("GroupMetadataValue", version, 4)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *GroupMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 4 {
-		return &UnknownVersionError{Name: "GroupMetadataValue", Version: version, MaxVersion: 4}
+		return &persisted.UnknownVersionError{Name: "GroupMetadataValue", Version: version, MaxVersion: 4}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "GroupMetadataValue")
+	return persisted.Finish(&b, "GroupMetadataValue", false)
 }
 
 func (v *GroupMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.ProtocolType, version >= 4)
+	dst = persisted.AppendString(dst, v.ProtocolType, version >= 4)
 	dst = kbin.AppendInt32(dst, v.Generation)
-	dst = appendNullableString(dst, v.Protocol, version >= 4)
-	dst = appendNullableString(dst, v.Leader, version >= 4)
+	dst = persisted.AppendNullableString(dst, v.Protocol, version >= 4)
+	dst = persisted.AppendNullableString(dst, v.Leader, version >= 4)
 	if version >= 2 {
 		dst = kbin.AppendInt64(dst, v.CurrentStateTimestamp)
 	}
-	dst = appendLength(dst, len(v.Members), false && v.Members == nil, version >= 4)
+	dst = persisted.AppendLength(dst, len(v.Members), false && v.Members == nil, version >= 4)
 	for i := range v.Members {
 		dst = v.Members[i].append(dst, version)
 	}
 	if version >= 4 {
-		dst = appendTags(dst, nil, v.UnknownTags)
+		dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	}
 	return dst
 }
 
 func (v *GroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewGroupMetadataValue()
-	v.ProtocolType = readString(b, version >= 4)
+	v.ProtocolType = persisted.ReadString(b, version >= 4)
 	v.Generation = b.Int32()
-	v.Protocol = readNullableString(b, version >= 4)
-	v.Leader = readNullableString(b, version >= 4)
+	v.Protocol = persisted.ReadNullableString(b, version >= 4)
+	v.Leader = persisted.ReadNullableString(b, version >= 4)
 	if version >= 2 {
 		v.CurrentStateTimestamp = b.Int64()
 	}
 	v.Members = nil
-	if n, ok := readLength(b, false, version >= 4); ok {
+	if n, ok := persisted.ReadLength(b, false, version >= 4); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -616,7 +471,7 @@ func (v *GroupMetadataValue) read(b *kbin.Reader, version int16) {
 		}
 	}
 	if version >= 4 {
-		v.UnknownTags = readTags(b, nil)
+		v.UnknownTags = persisted.ReadTags(b, nil)
 	}
 }
 
@@ -641,40 +496,40 @@ func NewGroupMetadataValueMemberMetadata() *GroupMetadataValueMemberMetadata {
 }
 
 func (v *GroupMetadataValueMemberMetadata) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.MemberID, version >= 4)
+	dst = persisted.AppendString(dst, v.MemberID, version >= 4)
 	if version >= 3 {
-		dst = appendNullableString(dst, v.GroupInstanceID, version >= 4)
+		dst = persisted.AppendNullableString(dst, v.GroupInstanceID, version >= 4)
 	}
-	dst = appendString(dst, v.ClientID, version >= 4)
-	dst = appendString(dst, v.ClientHost, version >= 4)
+	dst = persisted.AppendString(dst, v.ClientID, version >= 4)
+	dst = persisted.AppendString(dst, v.ClientHost, version >= 4)
 	if version >= 1 {
 		dst = kbin.AppendInt32(dst, v.RebalanceTimeout)
 	}
 	dst = kbin.AppendInt32(dst, v.SessionTimeout)
-	dst = appendBytes(dst, v.Subscription, false && v.Subscription == nil, version >= 4)
-	dst = appendBytes(dst, v.Assignment, false && v.Assignment == nil, version >= 4)
+	dst = persisted.AppendBytes(dst, v.Subscription, false && v.Subscription == nil, version >= 4)
+	dst = persisted.AppendBytes(dst, v.Assignment, false && v.Assignment == nil, version >= 4)
 	if version >= 4 {
-		dst = appendTags(dst, nil, v.UnknownTags)
+		dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	}
 	return dst
 }
 
 func (v *GroupMetadataValueMemberMetadata) read(b *kbin.Reader, version int16) {
 	*v = *NewGroupMetadataValueMemberMetadata()
-	v.MemberID = readString(b, version >= 4)
+	v.MemberID = persisted.ReadString(b, version >= 4)
 	if version >= 3 {
-		v.GroupInstanceID = readNullableString(b, version >= 4)
+		v.GroupInstanceID = persisted.ReadNullableString(b, version >= 4)
 	}
-	v.ClientID = readString(b, version >= 4)
-	v.ClientHost = readString(b, version >= 4)
+	v.ClientID = persisted.ReadString(b, version >= 4)
+	v.ClientHost = persisted.ReadString(b, version >= 4)
 	if version >= 1 {
 		v.RebalanceTimeout = b.Int32()
 	}
 	v.SessionTimeout = b.Int32()
-	v.Subscription = readBytes(b, false, version >= 4)
-	v.Assignment = readBytes(b, false, version >= 4)
+	v.Subscription = persisted.ReadBytes(b, false, version >= 4)
+	v.Assignment = persisted.ReadBytes(b, false, version >= 4)
 	if version >= 4 {
-		v.UnknownTags = readTags(b, nil)
+		v.UnknownTags = persisted.ReadTags(b, nil)
 	}
 }
 
@@ -696,28 +551,28 @@ func (*ConsumerGroupMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupMetadataKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupMetadataKey")
+	return persisted.Finish(&b, "ConsumerGroupMetadataKey", false)
 }
 
 func (v *ConsumerGroupMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ConsumerGroupMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupMetadataValue is the value of type 3; versions 0 to 0.
@@ -740,18 +595,18 @@ func (*ConsumerGroupMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupMetadataValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupMetadataValue")
+	return persisted.Finish(&b, "ConsumerGroupMetadataValue", false)
 }
 
 func (v *ConsumerGroupMetadataValue) append(dst []byte, version int16) []byte {
@@ -760,16 +615,16 @@ func (v *ConsumerGroupMetadataValue) append(dst []byte, version int16) []byte {
 	if v.MetadataHash != 0 {
 		var field []byte
 		field = kbin.AppendInt64(field, v.MetadataHash)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMetadataValue()
 	v.Epoch = b.Int32()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.MetadataHash = b.Int64()
@@ -798,28 +653,28 @@ func (*ConsumerGroupPartitionMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupPartitionMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupPartitionMetadataKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupPartitionMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupPartitionMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupPartitionMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupPartitionMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupPartitionMetadataKey")
+	return persisted.Finish(&b, "ConsumerGroupPartitionMetadataKey", false)
 }
 
 func (v *ConsumerGroupPartitionMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ConsumerGroupPartitionMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupPartitionMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupPartitionMetadataValue is the value of type 4; versions 0 to 0.
@@ -841,33 +696,33 @@ func (*ConsumerGroupPartitionMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupPartitionMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupPartitionMetadataValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupPartitionMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupPartitionMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupPartitionMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupPartitionMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupPartitionMetadataValue")
+	return persisted.Finish(&b, "ConsumerGroupPartitionMetadataValue", false)
 }
 
 func (v *ConsumerGroupPartitionMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.Topics), false && v.Topics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Topics), false && v.Topics == nil, true)
 	for i := range v.Topics {
 		dst = v.Topics[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupPartitionMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupPartitionMetadataValue()
 	v.Topics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -877,7 +732,7 @@ func (v *ConsumerGroupPartitionMetadataValue) read(b *kbin.Reader, version int16
 			v.Topics = append(v.Topics, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupPartitionMetadataValueTopicMetadata is a part of ConsumerGroupPartitionMetadataValue.
@@ -896,23 +751,23 @@ func NewConsumerGroupPartitionMetadataValueTopicMetadata() *ConsumerGroupPartiti
 
 func (v *ConsumerGroupPartitionMetadataValueTopicMetadata) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendString(dst, v.TopicName, true)
+	dst = persisted.AppendString(dst, v.TopicName, true)
 	dst = kbin.AppendInt32(dst, v.NumPartitions)
-	dst = appendLength(dst, len(v.PartitionMetadata), false && v.PartitionMetadata == nil, true)
+	dst = persisted.AppendLength(dst, len(v.PartitionMetadata), false && v.PartitionMetadata == nil, true)
 	for i := range v.PartitionMetadata {
 		dst = v.PartitionMetadata[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupPartitionMetadataValueTopicMetadata) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupPartitionMetadataValueTopicMetadata()
 	v.TopicID = b.Uuid()
-	v.TopicName = readString(b, true)
+	v.TopicName = persisted.ReadString(b, true)
 	v.NumPartitions = b.Int32()
 	v.PartitionMetadata = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -922,7 +777,7 @@ func (v *ConsumerGroupPartitionMetadataValueTopicMetadata) read(b *kbin.Reader, 
 			v.PartitionMetadata = append(v.PartitionMetadata, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupPartitionMetadataValuePartitionMetadata is a part of ConsumerGroupPartitionMetadataValue.
@@ -939,11 +794,11 @@ func NewConsumerGroupPartitionMetadataValuePartitionMetadata() *ConsumerGroupPar
 
 func (v *ConsumerGroupPartitionMetadataValuePartitionMetadata) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.Partition)
-	dst = appendLength(dst, len(v.Racks), false && v.Racks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Racks), false && v.Racks == nil, true)
 	for i := range v.Racks {
-		dst = appendString(dst, v.Racks[i], true)
+		dst = persisted.AppendString(dst, v.Racks[i], true)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -951,17 +806,17 @@ func (v *ConsumerGroupPartitionMetadataValuePartitionMetadata) read(b *kbin.Read
 	*v = *NewConsumerGroupPartitionMetadataValuePartitionMetadata()
 	v.Partition = b.Int32()
 	v.Racks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.Racks = append(v.Racks, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupMemberMetadataKey is the key of type 5; versions 0 to 0.
@@ -983,30 +838,30 @@ func (*ConsumerGroupMemberMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupMemberMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupMemberMetadataKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupMemberMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupMemberMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupMemberMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupMemberMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupMemberMetadataKey")
+	return persisted.Finish(&b, "ConsumerGroupMemberMetadataKey", false)
 }
 
 func (v *ConsumerGroupMemberMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ConsumerGroupMemberMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMemberMetadataKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupMemberMetadataValue is the value of type 5; versions 0 to 0.
@@ -1039,32 +894,32 @@ func (*ConsumerGroupMemberMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupMemberMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupMemberMetadataValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupMemberMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupMemberMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupMemberMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupMemberMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupMemberMetadataValue")
+	return persisted.Finish(&b, "ConsumerGroupMemberMetadataValue", false)
 }
 
 func (v *ConsumerGroupMemberMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendNullableString(dst, v.InstanceID, true)
-	dst = appendNullableString(dst, v.RackID, true)
-	dst = appendString(dst, v.ClientID, true)
-	dst = appendString(dst, v.ClientHost, true)
-	dst = appendLength(dst, len(v.SubscribedTopicNames), false && v.SubscribedTopicNames == nil, true)
+	dst = persisted.AppendNullableString(dst, v.InstanceID, true)
+	dst = persisted.AppendNullableString(dst, v.RackID, true)
+	dst = persisted.AppendString(dst, v.ClientID, true)
+	dst = persisted.AppendString(dst, v.ClientHost, true)
+	dst = persisted.AppendLength(dst, len(v.SubscribedTopicNames), false && v.SubscribedTopicNames == nil, true)
 	for i := range v.SubscribedTopicNames {
-		dst = appendString(dst, v.SubscribedTopicNames[i], true)
+		dst = persisted.AppendString(dst, v.SubscribedTopicNames[i], true)
 	}
-	dst = appendNullableString(dst, v.SubscribedTopicRegex, true)
+	dst = persisted.AppendNullableString(dst, v.SubscribedTopicRegex, true)
 	dst = kbin.AppendInt32(dst, v.RebalanceTimeoutMs)
-	dst = appendNullableString(dst, v.ServerAssignor, true)
+	dst = persisted.AppendNullableString(dst, v.ServerAssignor, true)
 	var tags []UnknownTag
 	if v.ClassicMemberMetadata == nil || !v.ClassicMemberMetadata.isDefault() {
 		var field []byte
@@ -1074,33 +929,33 @@ func (v *ConsumerGroupMemberMetadataValue) append(dst []byte, version int16) []b
 			field = append(field, 1)
 			field = v.ClassicMemberMetadata.append(field, version)
 		}
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMemberMetadataValue()
-	v.InstanceID = readNullableString(b, true)
-	v.RackID = readNullableString(b, true)
-	v.ClientID = readString(b, true)
-	v.ClientHost = readString(b, true)
+	v.InstanceID = persisted.ReadNullableString(b, true)
+	v.RackID = persisted.ReadNullableString(b, true)
+	v.ClientID = persisted.ReadString(b, true)
+	v.ClientHost = persisted.ReadString(b, true)
 	v.SubscribedTopicNames = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.SubscribedTopicNames = append(v.SubscribedTopicNames, element)
 		}
 	}
-	v.SubscribedTopicRegex = readNullableString(b, true)
+	v.SubscribedTopicRegex = persisted.ReadNullableString(b, true)
 	v.RebalanceTimeoutMs = b.Int32()
-	v.ServerAssignor = readNullableString(b, true)
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.ServerAssignor = persisted.ReadNullableString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.ClassicMemberMetadata = nil
@@ -1129,11 +984,11 @@ func NewConsumerGroupMemberMetadataValueClassicMemberMetadata() *ConsumerGroupMe
 
 func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.SessionTimeoutMs)
-	dst = appendLength(dst, len(v.SupportedProtocols), false && v.SupportedProtocols == nil, true)
+	dst = persisted.AppendLength(dst, len(v.SupportedProtocols), false && v.SupportedProtocols == nil, true)
 	for i := range v.SupportedProtocols {
 		dst = v.SupportedProtocols[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1141,7 +996,7 @@ func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) read(b *kbin.Rea
 	*v = *NewConsumerGroupMemberMetadataValueClassicMemberMetadata()
 	v.SessionTimeoutMs = b.Int32()
 	v.SupportedProtocols = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1151,7 +1006,7 @@ func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) read(b *kbin.Rea
 			v.SupportedProtocols = append(v.SupportedProtocols, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) isDefault() bool {
@@ -1171,17 +1026,17 @@ func NewConsumerGroupMemberMetadataValueClassicProtocol() *ConsumerGroupMemberMe
 }
 
 func (v *ConsumerGroupMemberMetadataValueClassicProtocol) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
-	dst = appendBytes(dst, v.Metadata, false && v.Metadata == nil, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.Name, true)
+	dst = persisted.AppendBytes(dst, v.Metadata, false && v.Metadata == nil, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupMemberMetadataValueClassicProtocol) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMemberMetadataValueClassicProtocol()
-	v.Name = readString(b, true)
-	v.Metadata = readBytes(b, false, true)
-	v.UnknownTags = readTags(b, nil)
+	v.Name = persisted.ReadString(b, true)
+	v.Metadata = persisted.ReadBytes(b, false, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupTargetAssignmentMetadataKey is the key of type 6; versions 0 to 0.
@@ -1202,28 +1057,28 @@ func (*ConsumerGroupTargetAssignmentMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupTargetAssignmentMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupTargetAssignmentMetadataKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupTargetAssignmentMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupTargetAssignmentMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupTargetAssignmentMetadataKey")
+	return persisted.Finish(&b, "ConsumerGroupTargetAssignmentMetadataKey", false)
 }
 
 func (v *ConsumerGroupTargetAssignmentMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ConsumerGroupTargetAssignmentMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupTargetAssignmentMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupTargetAssignmentMetadataValue is the value of type 6; versions 0 to 0.
@@ -1246,18 +1101,18 @@ func (*ConsumerGroupTargetAssignmentMetadataValue) MaxVersion() int16 { return 0
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupTargetAssignmentMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupTargetAssignmentMetadataValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupTargetAssignmentMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupTargetAssignmentMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupTargetAssignmentMetadataValue")
+	return persisted.Finish(&b, "ConsumerGroupTargetAssignmentMetadataValue", false)
 }
 
 func (v *ConsumerGroupTargetAssignmentMetadataValue) append(dst []byte, version int16) []byte {
@@ -1266,16 +1121,16 @@ func (v *ConsumerGroupTargetAssignmentMetadataValue) append(dst []byte, version 
 	if v.AssignmentTimestamp != 0 {
 		var field []byte
 		field = kbin.AppendInt64(field, v.AssignmentTimestamp)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
@@ -1305,30 +1160,30 @@ func (*ConsumerGroupTargetAssignmentMemberKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupTargetAssignmentMemberKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupTargetAssignmentMemberKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupTargetAssignmentMemberKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupTargetAssignmentMemberKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupTargetAssignmentMemberKey")
+	return persisted.Finish(&b, "ConsumerGroupTargetAssignmentMemberKey", false)
 }
 
 func (v *ConsumerGroupTargetAssignmentMemberKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ConsumerGroupTargetAssignmentMemberKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupTargetAssignmentMemberKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupTargetAssignmentMemberValue is the value of type 7; versions 0 to 0.
@@ -1350,33 +1205,33 @@ func (*ConsumerGroupTargetAssignmentMemberValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupTargetAssignmentMemberValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupTargetAssignmentMemberValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupTargetAssignmentMemberValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupTargetAssignmentMemberValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupTargetAssignmentMemberValue")
+	return persisted.Finish(&b, "ConsumerGroupTargetAssignmentMemberValue", false)
 }
 
 func (v *ConsumerGroupTargetAssignmentMemberValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.TopicPartitions), false && v.TopicPartitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.TopicPartitions), false && v.TopicPartitions == nil, true)
 	for i := range v.TopicPartitions {
 		dst = v.TopicPartitions[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupTargetAssignmentMemberValue()
 	v.TopicPartitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1386,7 +1241,7 @@ func (v *ConsumerGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version 
 			v.TopicPartitions = append(v.TopicPartitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupTargetAssignmentMemberValueTopicPartition is a part of ConsumerGroupTargetAssignmentMemberValue.
@@ -1403,11 +1258,11 @@ func NewConsumerGroupTargetAssignmentMemberValueTopicPartition() *ConsumerGroupT
 
 func (v *ConsumerGroupTargetAssignmentMemberValueTopicPartition) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1415,7 +1270,7 @@ func (v *ConsumerGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Re
 	*v = *NewConsumerGroupTargetAssignmentMemberValueTopicPartition()
 	v.TopicID = b.Uuid()
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1425,7 +1280,7 @@ func (v *ConsumerGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Re
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupCurrentMemberAssignmentKey is the key of type 8; versions 0 to 0.
@@ -1447,30 +1302,30 @@ func (*ConsumerGroupCurrentMemberAssignmentKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupCurrentMemberAssignmentKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupCurrentMemberAssignmentKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupCurrentMemberAssignmentKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupCurrentMemberAssignmentKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupCurrentMemberAssignmentKey")
+	return persisted.Finish(&b, "ConsumerGroupCurrentMemberAssignmentKey", false)
 }
 
 func (v *ConsumerGroupCurrentMemberAssignmentKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ConsumerGroupCurrentMemberAssignmentKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupCurrentMemberAssignmentKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupCurrentMemberAssignmentValue is the value of type 8; versions 0 to 0.
@@ -1496,33 +1351,33 @@ func (*ConsumerGroupCurrentMemberAssignmentValue) MaxVersion() int16 { return 0 
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupCurrentMemberAssignmentValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupCurrentMemberAssignmentValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupCurrentMemberAssignmentValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupCurrentMemberAssignmentValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupCurrentMemberAssignmentValue")
+	return persisted.Finish(&b, "ConsumerGroupCurrentMemberAssignmentValue", false)
 }
 
 func (v *ConsumerGroupCurrentMemberAssignmentValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.MemberEpoch)
 	dst = kbin.AppendInt32(dst, v.PreviousMemberEpoch)
 	dst = kbin.AppendInt8(dst, v.State)
-	dst = appendLength(dst, len(v.AssignedPartitions), false && v.AssignedPartitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.AssignedPartitions), false && v.AssignedPartitions == nil, true)
 	for i := range v.AssignedPartitions {
 		dst = v.AssignedPartitions[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.PartitionsPendingRevocation), false && v.PartitionsPendingRevocation == nil, true)
+	dst = persisted.AppendLength(dst, len(v.PartitionsPendingRevocation), false && v.PartitionsPendingRevocation == nil, true)
 	for i := range v.PartitionsPendingRevocation {
 		dst = v.PartitionsPendingRevocation[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1532,7 +1387,7 @@ func (v *ConsumerGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version
 	v.PreviousMemberEpoch = b.Int32()
 	v.State = b.Int8()
 	v.AssignedPartitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1543,7 +1398,7 @@ func (v *ConsumerGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version
 		}
 	}
 	v.PartitionsPendingRevocation = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1553,7 +1408,7 @@ func (v *ConsumerGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version
 			v.PartitionsPendingRevocation = append(v.PartitionsPendingRevocation, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupCurrentMemberAssignmentValueTopicPartitions is a part of ConsumerGroupCurrentMemberAssignmentValue.
@@ -1573,20 +1428,20 @@ func NewConsumerGroupCurrentMemberAssignmentValueTopicPartitions() *ConsumerGrou
 
 func (v *ConsumerGroupCurrentMemberAssignmentValueTopicPartitions) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
 	var tags []UnknownTag
 	if v.AssignmentEpochs == nil || len(v.AssignmentEpochs) > 0 {
 		var field []byte
-		field = appendLength(field, len(v.AssignmentEpochs), true && v.AssignmentEpochs == nil, true)
+		field = persisted.AppendLength(field, len(v.AssignmentEpochs), true && v.AssignmentEpochs == nil, true)
 		for i := range v.AssignmentEpochs {
 			field = kbin.AppendInt32(field, v.AssignmentEpochs[i])
 		}
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -1594,7 +1449,7 @@ func (v *ConsumerGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.
 	*v = *NewConsumerGroupCurrentMemberAssignmentValueTopicPartitions()
 	v.TopicID = b.Uuid()
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -1604,11 +1459,11 @@ func (v *ConsumerGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.AssignmentEpochs = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.AssignmentEpochs = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -1645,30 +1500,30 @@ func (*ShareGroupMemberMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupMemberMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupMemberMetadataKey", version, 0)
+	persisted.CheckVersion("ShareGroupMemberMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupMemberMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupMemberMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupMemberMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupMemberMetadataKey")
+	return persisted.Finish(&b, "ShareGroupMemberMetadataKey", false)
 }
 
 func (v *ShareGroupMemberMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ShareGroupMemberMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupMemberMetadataKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ShareGroupMemberMetadataValue is the value of type 10; versions 0 to 0.
@@ -1693,49 +1548,49 @@ func (*ShareGroupMemberMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupMemberMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupMemberMetadataValue", version, 0)
+	persisted.CheckVersion("ShareGroupMemberMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupMemberMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupMemberMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupMemberMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupMemberMetadataValue")
+	return persisted.Finish(&b, "ShareGroupMemberMetadataValue", false)
 }
 
 func (v *ShareGroupMemberMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendNullableString(dst, v.RackID, true)
-	dst = appendString(dst, v.ClientID, true)
-	dst = appendString(dst, v.ClientHost, true)
-	dst = appendLength(dst, len(v.SubscribedTopicNames), false && v.SubscribedTopicNames == nil, true)
+	dst = persisted.AppendNullableString(dst, v.RackID, true)
+	dst = persisted.AppendString(dst, v.ClientID, true)
+	dst = persisted.AppendString(dst, v.ClientHost, true)
+	dst = persisted.AppendLength(dst, len(v.SubscribedTopicNames), false && v.SubscribedTopicNames == nil, true)
 	for i := range v.SubscribedTopicNames {
-		dst = appendString(dst, v.SubscribedTopicNames[i], true)
+		dst = persisted.AppendString(dst, v.SubscribedTopicNames[i], true)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupMemberMetadataValue()
-	v.RackID = readNullableString(b, true)
-	v.ClientID = readString(b, true)
-	v.ClientHost = readString(b, true)
+	v.RackID = persisted.ReadNullableString(b, true)
+	v.ClientID = persisted.ReadString(b, true)
+	v.ClientHost = persisted.ReadString(b, true)
 	v.SubscribedTopicNames = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.SubscribedTopicNames = append(v.SubscribedTopicNames, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupMetadataKey is the key of type 11; versions 0 to 0.
@@ -1756,28 +1611,28 @@ func (*ShareGroupMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupMetadataKey", version, 0)
+	persisted.CheckVersion("ShareGroupMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupMetadataKey")
+	return persisted.Finish(&b, "ShareGroupMetadataKey", false)
 }
 
 func (v *ShareGroupMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ShareGroupMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ShareGroupMetadataValue is the value of type 11; versions 0 to 0.
@@ -1800,24 +1655,24 @@ func (*ShareGroupMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupMetadataValue", version, 0)
+	persisted.CheckVersion("ShareGroupMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupMetadataValue")
+	return persisted.Finish(&b, "ShareGroupMetadataValue", false)
 }
 
 func (v *ShareGroupMetadataValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.Epoch)
 	dst = kbin.AppendInt64(dst, v.MetadataHash)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -1825,7 +1680,7 @@ func (v *ShareGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupMetadataValue()
 	v.Epoch = b.Int32()
 	v.MetadataHash = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupTargetAssignmentMetadataKey is the key of type 12; versions 0 to 0.
@@ -1846,28 +1701,28 @@ func (*ShareGroupTargetAssignmentMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupTargetAssignmentMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupTargetAssignmentMetadataKey", version, 0)
+	persisted.CheckVersion("ShareGroupTargetAssignmentMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupTargetAssignmentMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupTargetAssignmentMetadataKey")
+	return persisted.Finish(&b, "ShareGroupTargetAssignmentMetadataKey", false)
 }
 
 func (v *ShareGroupTargetAssignmentMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ShareGroupTargetAssignmentMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupTargetAssignmentMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ShareGroupTargetAssignmentMetadataValue is the value of type 12; versions 0 to 0.
@@ -1890,18 +1745,18 @@ func (*ShareGroupTargetAssignmentMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupTargetAssignmentMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupTargetAssignmentMetadataValue", version, 0)
+	persisted.CheckVersion("ShareGroupTargetAssignmentMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupTargetAssignmentMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupTargetAssignmentMetadataValue")
+	return persisted.Finish(&b, "ShareGroupTargetAssignmentMetadataValue", false)
 }
 
 func (v *ShareGroupTargetAssignmentMetadataValue) append(dst []byte, version int16) []byte {
@@ -1910,16 +1765,16 @@ func (v *ShareGroupTargetAssignmentMetadataValue) append(dst []byte, version int
 	if v.AssignmentTimestamp != 0 {
 		var field []byte
 		field = kbin.AppendInt64(field, v.AssignmentTimestamp)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
@@ -1949,30 +1804,30 @@ func (*ShareGroupTargetAssignmentMemberKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupTargetAssignmentMemberKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupTargetAssignmentMemberKey", version, 0)
+	persisted.CheckVersion("ShareGroupTargetAssignmentMemberKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupTargetAssignmentMemberKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupTargetAssignmentMemberKey")
+	return persisted.Finish(&b, "ShareGroupTargetAssignmentMemberKey", false)
 }
 
 func (v *ShareGroupTargetAssignmentMemberKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ShareGroupTargetAssignmentMemberKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupTargetAssignmentMemberKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ShareGroupTargetAssignmentMemberValue is the value of type 13; versions 0 to 0.
@@ -1994,33 +1849,33 @@ func (*ShareGroupTargetAssignmentMemberValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupTargetAssignmentMemberValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupTargetAssignmentMemberValue", version, 0)
+	persisted.CheckVersion("ShareGroupTargetAssignmentMemberValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupTargetAssignmentMemberValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupTargetAssignmentMemberValue")
+	return persisted.Finish(&b, "ShareGroupTargetAssignmentMemberValue", false)
 }
 
 func (v *ShareGroupTargetAssignmentMemberValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.TopicPartitions), false && v.TopicPartitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.TopicPartitions), false && v.TopicPartitions == nil, true)
 	for i := range v.TopicPartitions {
 		dst = v.TopicPartitions[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupTargetAssignmentMemberValue()
 	v.TopicPartitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2030,7 +1885,7 @@ func (v *ShareGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version int
 			v.TopicPartitions = append(v.TopicPartitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupTargetAssignmentMemberValueTopicPartition is a part of ShareGroupTargetAssignmentMemberValue.
@@ -2047,11 +1902,11 @@ func NewShareGroupTargetAssignmentMemberValueTopicPartition() *ShareGroupTargetA
 
 func (v *ShareGroupTargetAssignmentMemberValueTopicPartition) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -2059,7 +1914,7 @@ func (v *ShareGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Reade
 	*v = *NewShareGroupTargetAssignmentMemberValueTopicPartition()
 	v.TopicID = b.Uuid()
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2069,7 +1924,7 @@ func (v *ShareGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Reade
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupCurrentMemberAssignmentKey is the key of type 14; versions 0 to 0.
@@ -2091,30 +1946,30 @@ func (*ShareGroupCurrentMemberAssignmentKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupCurrentMemberAssignmentKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupCurrentMemberAssignmentKey", version, 0)
+	persisted.CheckVersion("ShareGroupCurrentMemberAssignmentKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupCurrentMemberAssignmentKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupCurrentMemberAssignmentKey")
+	return persisted.Finish(&b, "ShareGroupCurrentMemberAssignmentKey", false)
 }
 
 func (v *ShareGroupCurrentMemberAssignmentKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *ShareGroupCurrentMemberAssignmentKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupCurrentMemberAssignmentKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // ShareGroupCurrentMemberAssignmentValue is the value of type 14; versions 0 to 0.
@@ -2139,29 +1994,29 @@ func (*ShareGroupCurrentMemberAssignmentValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupCurrentMemberAssignmentValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupCurrentMemberAssignmentValue", version, 0)
+	persisted.CheckVersion("ShareGroupCurrentMemberAssignmentValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupCurrentMemberAssignmentValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupCurrentMemberAssignmentValue")
+	return persisted.Finish(&b, "ShareGroupCurrentMemberAssignmentValue", false)
 }
 
 func (v *ShareGroupCurrentMemberAssignmentValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.MemberEpoch)
 	dst = kbin.AppendInt32(dst, v.PreviousMemberEpoch)
 	dst = kbin.AppendInt8(dst, v.State)
-	dst = appendLength(dst, len(v.AssignedPartitions), false && v.AssignedPartitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.AssignedPartitions), false && v.AssignedPartitions == nil, true)
 	for i := range v.AssignedPartitions {
 		dst = v.AssignedPartitions[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -2171,7 +2026,7 @@ func (v *ShareGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version in
 	v.PreviousMemberEpoch = b.Int32()
 	v.State = b.Int8()
 	v.AssignedPartitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2181,7 +2036,7 @@ func (v *ShareGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version in
 			v.AssignedPartitions = append(v.AssignedPartitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupCurrentMemberAssignmentValueTopicPartitions is a part of ShareGroupCurrentMemberAssignmentValue.
@@ -2198,11 +2053,11 @@ func NewShareGroupCurrentMemberAssignmentValueTopicPartitions() *ShareGroupCurre
 
 func (v *ShareGroupCurrentMemberAssignmentValueTopicPartitions) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -2210,7 +2065,7 @@ func (v *ShareGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.Rea
 	*v = *NewShareGroupCurrentMemberAssignmentValueTopicPartitions()
 	v.TopicID = b.Uuid()
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2220,7 +2075,7 @@ func (v *ShareGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.Rea
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupStatePartitionMetadataKey is the key of type 15; versions 0 to 0.
@@ -2241,28 +2096,28 @@ func (*ShareGroupStatePartitionMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupStatePartitionMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupStatePartitionMetadataKey", version, 0)
+	persisted.CheckVersion("ShareGroupStatePartitionMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupStatePartitionMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupStatePartitionMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupStatePartitionMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupStatePartitionMetadataKey")
+	return persisted.Finish(&b, "ShareGroupStatePartitionMetadataKey", false)
 }
 
 func (v *ShareGroupStatePartitionMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *ShareGroupStatePartitionMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupStatePartitionMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // ShareGroupStatePartitionMetadataValue is the value of type 15; versions 0 to 0.
@@ -2286,41 +2141,41 @@ func (*ShareGroupStatePartitionMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ShareGroupStatePartitionMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ShareGroupStatePartitionMetadataValue", version, 0)
+	persisted.CheckVersion("ShareGroupStatePartitionMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ShareGroupStatePartitionMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ShareGroupStatePartitionMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ShareGroupStatePartitionMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ShareGroupStatePartitionMetadataValue")
+	return persisted.Finish(&b, "ShareGroupStatePartitionMetadataValue", false)
 }
 
 func (v *ShareGroupStatePartitionMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.InitializingTopics), false && v.InitializingTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.InitializingTopics), false && v.InitializingTopics == nil, true)
 	for i := range v.InitializingTopics {
 		dst = v.InitializingTopics[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.InitializedTopics), false && v.InitializedTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.InitializedTopics), false && v.InitializedTopics == nil, true)
 	for i := range v.InitializedTopics {
 		dst = v.InitializedTopics[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.DeletingTopics), false && v.DeletingTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.DeletingTopics), false && v.DeletingTopics == nil, true)
 	for i := range v.DeletingTopics {
 		dst = v.DeletingTopics[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupStatePartitionMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupStatePartitionMetadataValue()
 	v.InitializingTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2331,7 +2186,7 @@ func (v *ShareGroupStatePartitionMetadataValue) read(b *kbin.Reader, version int
 		}
 	}
 	v.InitializedTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2342,7 +2197,7 @@ func (v *ShareGroupStatePartitionMetadataValue) read(b *kbin.Reader, version int
 		}
 	}
 	v.DeletingTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2352,7 +2207,7 @@ func (v *ShareGroupStatePartitionMetadataValue) read(b *kbin.Reader, version int
 			v.DeletingTopics = append(v.DeletingTopics, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupStatePartitionMetadataValueTopicPartitionsInfo is a part of ShareGroupStatePartitionMetadataValue.
@@ -2370,21 +2225,21 @@ func NewShareGroupStatePartitionMetadataValueTopicPartitionsInfo() *ShareGroupSt
 
 func (v *ShareGroupStatePartitionMetadataValueTopicPartitionsInfo) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendString(dst, v.TopicName, true)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendString(dst, v.TopicName, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupStatePartitionMetadataValueTopicPartitionsInfo) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupStatePartitionMetadataValueTopicPartitionsInfo()
 	v.TopicID = b.Uuid()
-	v.TopicName = readString(b, true)
+	v.TopicName = persisted.ReadString(b, true)
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2394,7 +2249,7 @@ func (v *ShareGroupStatePartitionMetadataValueTopicPartitionsInfo) read(b *kbin.
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ShareGroupStatePartitionMetadataValueTopicInfo is a part of ShareGroupStatePartitionMetadataValue.
@@ -2411,16 +2266,16 @@ func NewShareGroupStatePartitionMetadataValueTopicInfo() *ShareGroupStatePartiti
 
 func (v *ShareGroupStatePartitionMetadataValueTopicInfo) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendUuid(dst, v.TopicID)
-	dst = appendString(dst, v.TopicName, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.TopicName, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ShareGroupStatePartitionMetadataValueTopicInfo) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupStatePartitionMetadataValueTopicInfo()
 	v.TopicID = b.Uuid()
-	v.TopicName = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.TopicName = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // ConsumerGroupRegularExpressionKey is the key of type 16; versions 0 to 0.
@@ -2442,30 +2297,30 @@ func (*ConsumerGroupRegularExpressionKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupRegularExpressionKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupRegularExpressionKey", version, 0)
+	persisted.CheckVersion("ConsumerGroupRegularExpressionKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupRegularExpressionKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupRegularExpressionKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupRegularExpressionKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupRegularExpressionKey")
+	return persisted.Finish(&b, "ConsumerGroupRegularExpressionKey", false)
 }
 
 func (v *ConsumerGroupRegularExpressionKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.RegularExpression, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.RegularExpression, false)
 	return dst
 }
 
 func (v *ConsumerGroupRegularExpressionKey) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupRegularExpressionKey()
-	v.GroupID = readString(b, false)
-	v.RegularExpression = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.RegularExpression = persisted.ReadString(b, false)
 }
 
 // ConsumerGroupRegularExpressionValue is the value of type 16; versions 0 to 0.
@@ -2489,47 +2344,47 @@ func (*ConsumerGroupRegularExpressionValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *ConsumerGroupRegularExpressionValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("ConsumerGroupRegularExpressionValue", version, 0)
+	persisted.CheckVersion("ConsumerGroupRegularExpressionValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *ConsumerGroupRegularExpressionValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "ConsumerGroupRegularExpressionValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "ConsumerGroupRegularExpressionValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "ConsumerGroupRegularExpressionValue")
+	return persisted.Finish(&b, "ConsumerGroupRegularExpressionValue", false)
 }
 
 func (v *ConsumerGroupRegularExpressionValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.Topics), false && v.Topics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Topics), false && v.Topics == nil, true)
 	for i := range v.Topics {
-		dst = appendString(dst, v.Topics[i], true)
+		dst = persisted.AppendString(dst, v.Topics[i], true)
 	}
 	dst = kbin.AppendInt64(dst, v.Version)
 	dst = kbin.AppendInt64(dst, v.Timestamp)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *ConsumerGroupRegularExpressionValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupRegularExpressionValue()
 	v.Topics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.Topics = append(v.Topics, element)
 		}
 	}
 	v.Version = b.Int64()
 	v.Timestamp = b.Int64()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupMetadataKey is the key of type 17; versions 0 to 0.
@@ -2550,28 +2405,28 @@ func (*StreamsGroupMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupMetadataKey", version, 0)
+	persisted.CheckVersion("StreamsGroupMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupMetadataKey")
+	return persisted.Finish(&b, "StreamsGroupMetadataKey", false)
 }
 
 func (v *StreamsGroupMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *StreamsGroupMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupMetadataValue is the value of type 17; versions 0 to 0.
@@ -2599,18 +2454,18 @@ func (*StreamsGroupMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupMetadataValue", version, 0)
+	persisted.CheckVersion("StreamsGroupMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupMetadataValue")
+	return persisted.Finish(&b, "StreamsGroupMetadataValue", false)
 }
 
 func (v *StreamsGroupMetadataValue) append(dst []byte, version int16) []byte {
@@ -2620,17 +2475,17 @@ func (v *StreamsGroupMetadataValue) append(dst []byte, version int16) []byte {
 	if v.ValidatedTopologyEpoch != -1 {
 		var field []byte
 		field = kbin.AppendInt32(field, v.ValidatedTopologyEpoch)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
 	if v.LastAssignmentConfigs == nil || len(v.LastAssignmentConfigs) > 0 {
 		var field []byte
-		field = appendLength(field, len(v.LastAssignmentConfigs), true && v.LastAssignmentConfigs == nil, true)
+		field = persisted.AppendLength(field, len(v.LastAssignmentConfigs), true && v.LastAssignmentConfigs == nil, true)
 		for i := range v.LastAssignmentConfigs {
 			field = v.LastAssignmentConfigs[i].append(field, version)
 		}
-		tags = append(tags, UnknownTag{1, field})
+		tags = append(tags, UnknownTag{Tag: 1, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
@@ -2638,13 +2493,13 @@ func (v *StreamsGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMetadataValue()
 	v.Epoch = b.Int32()
 	v.MetadataHash = b.Int64()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.ValidatedTopologyEpoch = b.Int32()
 		case 1:
 			v.LastAssignmentConfigs = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.LastAssignmentConfigs = []StreamsGroupMetadataValueLastAssignmentConfig{}
 				for range n {
 					if !b.Ok() {
@@ -2675,17 +2530,17 @@ func NewStreamsGroupMetadataValueLastAssignmentConfig() *StreamsGroupMetadataVal
 }
 
 func (v *StreamsGroupMetadataValueLastAssignmentConfig) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Key, true)
-	dst = appendString(dst, v.Value, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.Key, true)
+	dst = persisted.AppendString(dst, v.Value, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupMetadataValueLastAssignmentConfig) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMetadataValueLastAssignmentConfig()
-	v.Key = readString(b, true)
-	v.Value = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.Key = persisted.ReadString(b, true)
+	v.Value = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupMemberMetadataKey is the key of type 19; versions 0 to 0.
@@ -2707,30 +2562,30 @@ func (*StreamsGroupMemberMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupMemberMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupMemberMetadataKey", version, 0)
+	persisted.CheckVersion("StreamsGroupMemberMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupMemberMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupMemberMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupMemberMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupMemberMetadataKey")
+	return persisted.Finish(&b, "StreamsGroupMemberMetadataKey", false)
 }
 
 func (v *StreamsGroupMemberMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *StreamsGroupMemberMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMemberMetadataKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupMemberMetadataValue is the value of type 19; versions 0 to 0.
@@ -2762,58 +2617,58 @@ func (*StreamsGroupMemberMetadataValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupMemberMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupMemberMetadataValue", version, 0)
+	persisted.CheckVersion("StreamsGroupMemberMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupMemberMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupMemberMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupMemberMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupMemberMetadataValue")
+	return persisted.Finish(&b, "StreamsGroupMemberMetadataValue", false)
 }
 
 func (v *StreamsGroupMemberMetadataValue) append(dst []byte, version int16) []byte {
-	dst = appendNullableString(dst, v.InstanceID, true)
-	dst = appendNullableString(dst, v.RackID, true)
-	dst = appendString(dst, v.ClientID, true)
-	dst = appendString(dst, v.ClientHost, true)
+	dst = persisted.AppendNullableString(dst, v.InstanceID, true)
+	dst = persisted.AppendNullableString(dst, v.RackID, true)
+	dst = persisted.AppendString(dst, v.ClientID, true)
+	dst = persisted.AppendString(dst, v.ClientHost, true)
 	dst = kbin.AppendInt32(dst, v.RebalanceTimeoutMs)
 	dst = kbin.AppendInt32(dst, v.TopologyEpoch)
-	dst = appendString(dst, v.ProcessID, true)
+	dst = persisted.AppendString(dst, v.ProcessID, true)
 	if v.UserEndpoint == nil {
 		dst = kbin.AppendInt8(dst, -1)
 	} else {
 		dst = kbin.AppendInt8(dst, 1)
 		dst = v.UserEndpoint.append(dst, version)
 	}
-	dst = appendLength(dst, len(v.ClientTags), false && v.ClientTags == nil, true)
+	dst = persisted.AppendLength(dst, len(v.ClientTags), false && v.ClientTags == nil, true)
 	for i := range v.ClientTags {
 		dst = v.ClientTags[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMemberMetadataValue()
-	v.InstanceID = readNullableString(b, true)
-	v.RackID = readNullableString(b, true)
-	v.ClientID = readString(b, true)
-	v.ClientHost = readString(b, true)
+	v.InstanceID = persisted.ReadNullableString(b, true)
+	v.RackID = persisted.ReadNullableString(b, true)
+	v.ClientID = persisted.ReadString(b, true)
+	v.ClientHost = persisted.ReadString(b, true)
 	v.RebalanceTimeoutMs = b.Int32()
 	v.TopologyEpoch = b.Int32()
-	v.ProcessID = readString(b, true)
+	v.ProcessID = persisted.ReadString(b, true)
 	v.UserEndpoint = nil
 	if b.Int8() > 0 {
 		v.UserEndpoint = new(StreamsGroupMemberMetadataValueEndpoint)
 		v.UserEndpoint.read(b, version)
 	}
 	v.ClientTags = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -2823,7 +2678,7 @@ func (v *StreamsGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 			v.ClientTags = append(v.ClientTags, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupMemberMetadataValueEndpoint is a part of StreamsGroupMemberMetadataValue.
@@ -2839,17 +2694,17 @@ func NewStreamsGroupMemberMetadataValueEndpoint() *StreamsGroupMemberMetadataVal
 }
 
 func (v *StreamsGroupMemberMetadataValueEndpoint) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Host, true)
+	dst = persisted.AppendString(dst, v.Host, true)
 	dst = kbin.AppendUint16(dst, v.Port)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupMemberMetadataValueEndpoint) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMemberMetadataValueEndpoint()
-	v.Host = readString(b, true)
+	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupMemberMetadataValueKeyValue is a part of StreamsGroupMemberMetadataValue.
@@ -2865,17 +2720,17 @@ func NewStreamsGroupMemberMetadataValueKeyValue() *StreamsGroupMemberMetadataVal
 }
 
 func (v *StreamsGroupMemberMetadataValueKeyValue) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Key, true)
-	dst = appendString(dst, v.Value, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.Key, true)
+	dst = persisted.AppendString(dst, v.Value, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupMemberMetadataValueKeyValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMemberMetadataValueKeyValue()
-	v.Key = readString(b, true)
-	v.Value = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.Key = persisted.ReadString(b, true)
+	v.Value = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTargetAssignmentMetadataKey is the key of type 20; versions 0 to 0.
@@ -2896,28 +2751,28 @@ func (*StreamsGroupTargetAssignmentMetadataKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTargetAssignmentMetadataKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTargetAssignmentMetadataKey", version, 0)
+	persisted.CheckVersion("StreamsGroupTargetAssignmentMetadataKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTargetAssignmentMetadataKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTargetAssignmentMetadataKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTargetAssignmentMetadataKey")
+	return persisted.Finish(&b, "StreamsGroupTargetAssignmentMetadataKey", false)
 }
 
 func (v *StreamsGroupTargetAssignmentMetadataKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *StreamsGroupTargetAssignmentMetadataKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMetadataKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupTargetAssignmentMetadataValue is the value of type 20; versions 0 to 0.
@@ -2940,18 +2795,18 @@ func (*StreamsGroupTargetAssignmentMetadataValue) MaxVersion() int16 { return 0 
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTargetAssignmentMetadataValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTargetAssignmentMetadataValue", version, 0)
+	persisted.CheckVersion("StreamsGroupTargetAssignmentMetadataValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTargetAssignmentMetadataValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTargetAssignmentMetadataValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTargetAssignmentMetadataValue")
+	return persisted.Finish(&b, "StreamsGroupTargetAssignmentMetadataValue", false)
 }
 
 func (v *StreamsGroupTargetAssignmentMetadataValue) append(dst []byte, version int16) []byte {
@@ -2960,16 +2815,16 @@ func (v *StreamsGroupTargetAssignmentMetadataValue) append(dst []byte, version i
 	if v.AssignmentTimestamp != 0 {
 		var field []byte
 		field = kbin.AppendInt64(field, v.AssignmentTimestamp)
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
@@ -2999,30 +2854,30 @@ func (*StreamsGroupTargetAssignmentMemberKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTargetAssignmentMemberKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTargetAssignmentMemberKey", version, 0)
+	persisted.CheckVersion("StreamsGroupTargetAssignmentMemberKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTargetAssignmentMemberKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTargetAssignmentMemberKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTargetAssignmentMemberKey")
+	return persisted.Finish(&b, "StreamsGroupTargetAssignmentMemberKey", false)
 }
 
 func (v *StreamsGroupTargetAssignmentMemberKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *StreamsGroupTargetAssignmentMemberKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMemberKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupTargetAssignmentMemberValue is the value of type 21; versions 0 to 0.
@@ -3046,41 +2901,41 @@ func (*StreamsGroupTargetAssignmentMemberValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTargetAssignmentMemberValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTargetAssignmentMemberValue", version, 0)
+	persisted.CheckVersion("StreamsGroupTargetAssignmentMemberValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTargetAssignmentMemberValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTargetAssignmentMemberValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTargetAssignmentMemberValue")
+	return persisted.Finish(&b, "StreamsGroupTargetAssignmentMemberValue", false)
 }
 
 func (v *StreamsGroupTargetAssignmentMemberValue) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.ActiveTasks), false && v.ActiveTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.ActiveTasks), false && v.ActiveTasks == nil, true)
 	for i := range v.ActiveTasks {
 		dst = v.ActiveTasks[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.StandbyTasks), false && v.StandbyTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.StandbyTasks), false && v.StandbyTasks == nil, true)
 	for i := range v.StandbyTasks {
 		dst = v.StandbyTasks[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.WarmupTasks), false && v.WarmupTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.WarmupTasks), false && v.WarmupTasks == nil, true)
 	for i := range v.WarmupTasks {
 		dst = v.WarmupTasks[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMemberValue()
 	v.ActiveTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3091,7 +2946,7 @@ func (v *StreamsGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version i
 		}
 	}
 	v.StandbyTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3102,7 +2957,7 @@ func (v *StreamsGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version i
 		}
 	}
 	v.WarmupTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3112,7 +2967,7 @@ func (v *StreamsGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version i
 			v.WarmupTasks = append(v.WarmupTasks, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTargetAssignmentMemberValueTaskIDs is a part of StreamsGroupTargetAssignmentMemberValue.
@@ -3128,20 +2983,20 @@ func NewStreamsGroupTargetAssignmentMemberValueTaskIDs() *StreamsGroupTargetAssi
 }
 
 func (v *StreamsGroupTargetAssignmentMemberValueTaskIDs) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.SubtopologyID, true)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendString(dst, v.SubtopologyID, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTargetAssignmentMemberValueTaskIDs) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMemberValueTaskIDs()
-	v.SubtopologyID = readString(b, true)
+	v.SubtopologyID = persisted.ReadString(b, true)
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3151,7 +3006,7 @@ func (v *StreamsGroupTargetAssignmentMemberValueTaskIDs) read(b *kbin.Reader, ve
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupCurrentMemberAssignmentKey is the key of type 22; versions 0 to 0.
@@ -3173,30 +3028,30 @@ func (*StreamsGroupCurrentMemberAssignmentKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupCurrentMemberAssignmentKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupCurrentMemberAssignmentKey", version, 0)
+	persisted.CheckVersion("StreamsGroupCurrentMemberAssignmentKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupCurrentMemberAssignmentKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupCurrentMemberAssignmentKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupCurrentMemberAssignmentKey")
+	return persisted.Finish(&b, "StreamsGroupCurrentMemberAssignmentKey", false)
 }
 
 func (v *StreamsGroupCurrentMemberAssignmentKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
-	dst = appendString(dst, v.MemberID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.MemberID, false)
 	return dst
 }
 
 func (v *StreamsGroupCurrentMemberAssignmentKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupCurrentMemberAssignmentKey()
-	v.GroupID = readString(b, false)
-	v.MemberID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
+	v.MemberID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupCurrentMemberAssignmentValue is the value of type 22; versions 0 to 0.
@@ -3226,49 +3081,49 @@ func (*StreamsGroupCurrentMemberAssignmentValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupCurrentMemberAssignmentValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupCurrentMemberAssignmentValue", version, 0)
+	persisted.CheckVersion("StreamsGroupCurrentMemberAssignmentValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupCurrentMemberAssignmentValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupCurrentMemberAssignmentValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupCurrentMemberAssignmentValue")
+	return persisted.Finish(&b, "StreamsGroupCurrentMemberAssignmentValue", false)
 }
 
 func (v *StreamsGroupCurrentMemberAssignmentValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.MemberEpoch)
 	dst = kbin.AppendInt32(dst, v.PreviousMemberEpoch)
 	dst = kbin.AppendInt8(dst, v.State)
-	dst = appendLength(dst, len(v.ActiveTasks), false && v.ActiveTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.ActiveTasks), false && v.ActiveTasks == nil, true)
 	for i := range v.ActiveTasks {
 		dst = v.ActiveTasks[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.StandbyTasks), false && v.StandbyTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.StandbyTasks), false && v.StandbyTasks == nil, true)
 	for i := range v.StandbyTasks {
 		dst = v.StandbyTasks[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.WarmupTasks), false && v.WarmupTasks == nil, true)
+	dst = persisted.AppendLength(dst, len(v.WarmupTasks), false && v.WarmupTasks == nil, true)
 	for i := range v.WarmupTasks {
 		dst = v.WarmupTasks[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.ActiveTasksPendingRevocation), false && v.ActiveTasksPendingRevocation == nil, true)
+	dst = persisted.AppendLength(dst, len(v.ActiveTasksPendingRevocation), false && v.ActiveTasksPendingRevocation == nil, true)
 	for i := range v.ActiveTasksPendingRevocation {
 		dst = v.ActiveTasksPendingRevocation[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.StandbyTasksPendingRevocation), false && v.StandbyTasksPendingRevocation == nil, true)
+	dst = persisted.AppendLength(dst, len(v.StandbyTasksPendingRevocation), false && v.StandbyTasksPendingRevocation == nil, true)
 	for i := range v.StandbyTasksPendingRevocation {
 		dst = v.StandbyTasksPendingRevocation[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.WarmupTasksPendingRevocation), false && v.WarmupTasksPendingRevocation == nil, true)
+	dst = persisted.AppendLength(dst, len(v.WarmupTasksPendingRevocation), false && v.WarmupTasksPendingRevocation == nil, true)
 	for i := range v.WarmupTasksPendingRevocation {
 		dst = v.WarmupTasksPendingRevocation[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -3278,7 +3133,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 	v.PreviousMemberEpoch = b.Int32()
 	v.State = b.Int8()
 	v.ActiveTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3289,7 +3144,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 		}
 	}
 	v.StandbyTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3300,7 +3155,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 		}
 	}
 	v.WarmupTasks = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3311,7 +3166,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 		}
 	}
 	v.ActiveTasksPendingRevocation = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3322,7 +3177,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 		}
 	}
 	v.StandbyTasksPendingRevocation = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3333,7 +3188,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 		}
 	}
 	v.WarmupTasksPendingRevocation = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3343,7 +3198,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 			v.WarmupTasksPendingRevocation = append(v.WarmupTasksPendingRevocation, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupCurrentMemberAssignmentValueTaskIDs is a part of StreamsGroupCurrentMemberAssignmentValue.
@@ -3362,29 +3217,29 @@ func NewStreamsGroupCurrentMemberAssignmentValueTaskIDs() *StreamsGroupCurrentMe
 }
 
 func (v *StreamsGroupCurrentMemberAssignmentValueTaskIDs) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.SubtopologyID, true)
-	dst = appendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
+	dst = persisted.AppendString(dst, v.SubtopologyID, true)
+	dst = persisted.AppendLength(dst, len(v.Partitions), false && v.Partitions == nil, true)
 	for i := range v.Partitions {
 		dst = kbin.AppendInt32(dst, v.Partitions[i])
 	}
 	var tags []UnknownTag
 	if v.AssignmentEpochs == nil || len(v.AssignmentEpochs) > 0 {
 		var field []byte
-		field = appendLength(field, len(v.AssignmentEpochs), true && v.AssignmentEpochs == nil, true)
+		field = persisted.AppendLength(field, len(v.AssignmentEpochs), true && v.AssignmentEpochs == nil, true)
 		for i := range v.AssignmentEpochs {
 			field = kbin.AppendInt32(field, v.AssignmentEpochs[i])
 		}
-		tags = append(tags, UnknownTag{0, field})
+		tags = append(tags, UnknownTag{Tag: 0, Value: field})
 	}
-	dst = appendTags(dst, tags, v.UnknownTags)
+	dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupCurrentMemberAssignmentValueTaskIDs) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupCurrentMemberAssignmentValueTaskIDs()
-	v.SubtopologyID = readString(b, true)
+	v.SubtopologyID = persisted.ReadString(b, true)
 	v.Partitions = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3394,11 +3249,11 @@ func (v *StreamsGroupCurrentMemberAssignmentValueTaskIDs) read(b *kbin.Reader, v
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 		switch tag {
 		case 0:
 			v.AssignmentEpochs = nil
-			if n, ok := readLength(b, true, true); ok {
+			if n, ok := persisted.ReadLength(b, true, true); ok {
 				v.AssignmentEpochs = []int32{}
 				for range n {
 					if !b.Ok() {
@@ -3434,28 +3289,28 @@ func (*StreamsGroupTopologyKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTopologyKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTopologyKey", version, 0)
+	persisted.CheckVersion("StreamsGroupTopologyKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTopologyKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTopologyKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTopologyKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTopologyKey")
+	return persisted.Finish(&b, "StreamsGroupTopologyKey", false)
 }
 
 func (v *StreamsGroupTopologyKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.GroupID, false)
+	dst = persisted.AppendString(dst, v.GroupID, false)
 	return dst
 }
 
 func (v *StreamsGroupTopologyKey) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyKey()
-	v.GroupID = readString(b, false)
+	v.GroupID = persisted.ReadString(b, false)
 }
 
 // StreamsGroupTopologyValue is the value of type 23; versions 0 to 0.
@@ -3478,27 +3333,27 @@ func (*StreamsGroupTopologyValue) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *StreamsGroupTopologyValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("StreamsGroupTopologyValue", version, 0)
+	persisted.CheckVersion("StreamsGroupTopologyValue", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *StreamsGroupTopologyValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "StreamsGroupTopologyValue", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "StreamsGroupTopologyValue", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "StreamsGroupTopologyValue")
+	return persisted.Finish(&b, "StreamsGroupTopologyValue", false)
 }
 
 func (v *StreamsGroupTopologyValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt32(dst, v.Epoch)
-	dst = appendLength(dst, len(v.Subtopologies), false && v.Subtopologies == nil, true)
+	dst = persisted.AppendLength(dst, len(v.Subtopologies), false && v.Subtopologies == nil, true)
 	for i := range v.Subtopologies {
 		dst = v.Subtopologies[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
@@ -3506,7 +3361,7 @@ func (v *StreamsGroupTopologyValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyValue()
 	v.Epoch = b.Int32()
 	v.Subtopologies = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3516,7 +3371,7 @@ func (v *StreamsGroupTopologyValue) read(b *kbin.Reader, version int16) {
 			v.Subtopologies = append(v.Subtopologies, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTopologyValueSubtopology is a part of StreamsGroupTopologyValue.
@@ -3537,62 +3392,62 @@ func NewStreamsGroupTopologyValueSubtopology() *StreamsGroupTopologyValueSubtopo
 }
 
 func (v *StreamsGroupTopologyValueSubtopology) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.SubtopologyID, true)
-	dst = appendLength(dst, len(v.SourceTopics), false && v.SourceTopics == nil, true)
+	dst = persisted.AppendString(dst, v.SubtopologyID, true)
+	dst = persisted.AppendLength(dst, len(v.SourceTopics), false && v.SourceTopics == nil, true)
 	for i := range v.SourceTopics {
-		dst = appendString(dst, v.SourceTopics[i], true)
+		dst = persisted.AppendString(dst, v.SourceTopics[i], true)
 	}
-	dst = appendLength(dst, len(v.SourceTopicRegex), false && v.SourceTopicRegex == nil, true)
+	dst = persisted.AppendLength(dst, len(v.SourceTopicRegex), false && v.SourceTopicRegex == nil, true)
 	for i := range v.SourceTopicRegex {
-		dst = appendString(dst, v.SourceTopicRegex[i], true)
+		dst = persisted.AppendString(dst, v.SourceTopicRegex[i], true)
 	}
-	dst = appendLength(dst, len(v.StateChangelogTopics), false && v.StateChangelogTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.StateChangelogTopics), false && v.StateChangelogTopics == nil, true)
 	for i := range v.StateChangelogTopics {
 		dst = v.StateChangelogTopics[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.RepartitionSinkTopics), false && v.RepartitionSinkTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.RepartitionSinkTopics), false && v.RepartitionSinkTopics == nil, true)
 	for i := range v.RepartitionSinkTopics {
-		dst = appendString(dst, v.RepartitionSinkTopics[i], true)
+		dst = persisted.AppendString(dst, v.RepartitionSinkTopics[i], true)
 	}
-	dst = appendLength(dst, len(v.RepartitionSourceTopics), false && v.RepartitionSourceTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.RepartitionSourceTopics), false && v.RepartitionSourceTopics == nil, true)
 	for i := range v.RepartitionSourceTopics {
 		dst = v.RepartitionSourceTopics[i].append(dst, version)
 	}
-	dst = appendLength(dst, len(v.CopartitionGroups), false && v.CopartitionGroups == nil, true)
+	dst = persisted.AppendLength(dst, len(v.CopartitionGroups), false && v.CopartitionGroups == nil, true)
 	for i := range v.CopartitionGroups {
 		dst = v.CopartitionGroups[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTopologyValueSubtopology) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyValueSubtopology()
-	v.SubtopologyID = readString(b, true)
+	v.SubtopologyID = persisted.ReadString(b, true)
 	v.SourceTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.SourceTopics = append(v.SourceTopics, element)
 		}
 	}
 	v.SourceTopicRegex = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.SourceTopicRegex = append(v.SourceTopicRegex, element)
 		}
 	}
 	v.StateChangelogTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3603,18 +3458,18 @@ func (v *StreamsGroupTopologyValueSubtopology) read(b *kbin.Reader, version int1
 		}
 	}
 	v.RepartitionSinkTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
 			}
 			var element string
-			element = readString(b, true)
+			element = persisted.ReadString(b, true)
 			v.RepartitionSinkTopics = append(v.RepartitionSinkTopics, element)
 		}
 	}
 	v.RepartitionSourceTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3625,7 +3480,7 @@ func (v *StreamsGroupTopologyValueSubtopology) read(b *kbin.Reader, version int1
 		}
 	}
 	v.CopartitionGroups = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3635,7 +3490,7 @@ func (v *StreamsGroupTopologyValueSubtopology) read(b *kbin.Reader, version int1
 			v.CopartitionGroups = append(v.CopartitionGroups, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTopologyValueCopartitionGroup is a part of StreamsGroupTopologyValue.
@@ -3652,26 +3507,26 @@ func NewStreamsGroupTopologyValueCopartitionGroup() *StreamsGroupTopologyValueCo
 }
 
 func (v *StreamsGroupTopologyValueCopartitionGroup) append(dst []byte, version int16) []byte {
-	dst = appendLength(dst, len(v.SourceTopics), false && v.SourceTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.SourceTopics), false && v.SourceTopics == nil, true)
 	for i := range v.SourceTopics {
 		dst = kbin.AppendInt16(dst, v.SourceTopics[i])
 	}
-	dst = appendLength(dst, len(v.SourceTopicRegex), false && v.SourceTopicRegex == nil, true)
+	dst = persisted.AppendLength(dst, len(v.SourceTopicRegex), false && v.SourceTopicRegex == nil, true)
 	for i := range v.SourceTopicRegex {
 		dst = kbin.AppendInt16(dst, v.SourceTopicRegex[i])
 	}
-	dst = appendLength(dst, len(v.RepartitionSourceTopics), false && v.RepartitionSourceTopics == nil, true)
+	dst = persisted.AppendLength(dst, len(v.RepartitionSourceTopics), false && v.RepartitionSourceTopics == nil, true)
 	for i := range v.RepartitionSourceTopics {
 		dst = kbin.AppendInt16(dst, v.RepartitionSourceTopics[i])
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTopologyValueCopartitionGroup) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyValueCopartitionGroup()
 	v.SourceTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3682,7 +3537,7 @@ func (v *StreamsGroupTopologyValueCopartitionGroup) read(b *kbin.Reader, version
 		}
 	}
 	v.SourceTopicRegex = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3693,7 +3548,7 @@ func (v *StreamsGroupTopologyValueCopartitionGroup) read(b *kbin.Reader, version
 		}
 	}
 	v.RepartitionSourceTopics = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3703,7 +3558,7 @@ func (v *StreamsGroupTopologyValueCopartitionGroup) read(b *kbin.Reader, version
 			v.RepartitionSourceTopics = append(v.RepartitionSourceTopics, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTopologyValueTopicConfig is a part of StreamsGroupTopologyValue.
@@ -3719,17 +3574,17 @@ func NewStreamsGroupTopologyValueTopicConfig() *StreamsGroupTopologyValueTopicCo
 }
 
 func (v *StreamsGroupTopologyValueTopicConfig) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Key, true)
-	dst = appendString(dst, v.Value, true)
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendString(dst, v.Key, true)
+	dst = persisted.AppendString(dst, v.Value, true)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTopologyValueTopicConfig) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyValueTopicConfig()
-	v.Key = readString(b, true)
-	v.Value = readString(b, true)
-	v.UnknownTags = readTags(b, nil)
+	v.Key = persisted.ReadString(b, true)
+	v.Value = persisted.ReadString(b, true)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }
 
 // StreamsGroupTopologyValueTopicInfo is a part of StreamsGroupTopologyValue.
@@ -3747,24 +3602,24 @@ func NewStreamsGroupTopologyValueTopicInfo() *StreamsGroupTopologyValueTopicInfo
 }
 
 func (v *StreamsGroupTopologyValueTopicInfo) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Name, true)
+	dst = persisted.AppendString(dst, v.Name, true)
 	dst = kbin.AppendInt32(dst, v.Partitions)
 	dst = kbin.AppendInt16(dst, v.ReplicationFactor)
-	dst = appendLength(dst, len(v.TopicConfigs), false && v.TopicConfigs == nil, true)
+	dst = persisted.AppendLength(dst, len(v.TopicConfigs), false && v.TopicConfigs == nil, true)
 	for i := range v.TopicConfigs {
 		dst = v.TopicConfigs[i].append(dst, version)
 	}
-	dst = appendTags(dst, nil, v.UnknownTags)
+	dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	return dst
 }
 
 func (v *StreamsGroupTopologyValueTopicInfo) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTopologyValueTopicInfo()
-	v.Name = readString(b, true)
+	v.Name = persisted.ReadString(b, true)
 	v.Partitions = b.Int32()
 	v.ReplicationFactor = b.Int16()
 	v.TopicConfigs = nil
-	if n, ok := readLength(b, false, true); ok {
+	if n, ok := persisted.ReadLength(b, false, true); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -3774,5 +3629,5 @@ func (v *StreamsGroupTopologyValueTopicInfo) read(b *kbin.Reader, version int16)
 			v.TopicConfigs = append(v.TopicConfigs, element)
 		}
 	}
-	v.UnknownTags = readTags(b, nil)
+	v.UnknownTags = persisted.ReadTags(b, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"ottla/internal/persisted"
 	"ottla/internal/recordgen/recordtest"
 )
 
@@ -13,7 +14,7 @@ func TestGoldenRecords(t *testing.T) {
 		if NewKey(apiKey) == nil {
 			continue
 		}
-		for _, newRecord := range []func(int16) persisted{NewKey, NewValue} {
+		for _, newRecord := range []func(int16) persisted.Record{NewKey, NewValue} {
 			types[reflect.TypeOf(newRecord(apiKey)).Elem().Name()] = func() recordtest.Record { return newRecord(apiKey) }
 		}
 	}

@@ -3,163 +3,16 @@
 package transaction
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kbin"
+
+	"ottla/internal/persisted"
 )
 
-// persisted is what every generated record with a number can do.
-type persisted interface {
-	APIKey() int16
-	MaxVersion() int16
-	AppendTo(dst []byte, version int16) []byte
-	ReadFrom(src []byte, version int16) error
-}
-
 // UnknownTag is a tagged field that the schema does not name.
-type UnknownTag struct {
-	Tag   uint32
-	Value []byte
-}
-
-// UnknownVersionError tells that a record has a version that is not known.
-type UnknownVersionError struct {
-	Name       string
-	Version    int16
-	MaxVersion int16
-}
-
-// Error names the record and its version.
-func (e *UnknownVersionError) Error() string {
-	return fmt.Sprintf("%s of version %d: at most %d is known", e.Name, e.Version, e.MaxVersion)
-}
-
-// exact: bytes behind a body are an error.
-const exact = false
-
-func checkVersion(name string, version, max int16) {
-	if version < 0 || version > max {
-		panic(fmt.Sprintf("BUG: %s has no version %d", name, version))
-	}
-}
-
-func finish(b *kbin.Reader, name string) error {
-	if err := b.Complete(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if exact && len(b.Src) > 0 {
-		return fmt.Errorf("%s: %d bytes of garbage after it", name, len(b.Src))
-	}
-	return nil
-}
-
-func appendLength(dst []byte, n int, null, flexible bool) []byte {
-	switch {
-	case null && flexible:
-		return kbin.AppendUvarint(dst, 0)
-	case null:
-		return kbin.AppendInt32(dst, -1)
-	case flexible:
-		return kbin.AppendUvarint(dst, uint32(n)+1)
-	}
-	return kbin.AppendInt32(dst, int32(n))
-}
-
-// readLength reads the length of an array or of bytes; ok is false for null and for what is not one.
-func readLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
-	if flexible {
-		n = int(b.Uvarint()) - 1
-	} else {
-		n = int(b.Int32())
-	}
-	if !b.Ok() || n < 0 && nullable {
-		return 0, false
-	}
-	if n < 0 || n > len(b.Src) {
-		b.Span(-1) // marks the reader as bad
-		return 0, false
-	}
-	return n, true
-}
-
-func appendString(dst []byte, s string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactString(dst, s)
-	}
-	return kbin.AppendString(dst, s)
-}
-
-func readString(b *kbin.Reader, flexible bool) string {
-	if flexible {
-		return b.CompactString()
-	}
-	return b.String()
-}
-
-func appendNullableString(dst []byte, s *string, flexible bool) []byte {
-	if flexible {
-		return kbin.AppendCompactNullableString(dst, s)
-	}
-	return kbin.AppendNullableString(dst, s)
-}
-
-func readNullableString(b *kbin.Reader, flexible bool) *string {
-	if flexible {
-		return b.CompactNullableString()
-	}
-	return b.NullableString()
-}
-
-func appendBytes(dst, value []byte, null, flexible bool) []byte {
-	return append(appendLength(dst, len(value), null, flexible), value...)
-}
-
-func readBytes(b *kbin.Reader, nullable, flexible bool) []byte {
-	n, ok := readLength(b, nullable, flexible)
-	if !ok {
-		return nil
-	}
-	return append([]byte{}, b.Span(n)...)
-}
-
-func appendTags(dst []byte, known, unknown []UnknownTag) []byte {
-	if len(unknown) > 0 {
-		known = append(known, unknown...)
-		slices.SortStableFunc(known, func(a, b UnknownTag) int { return int(int64(a.Tag) - int64(b.Tag)) })
-	}
-	dst = kbin.AppendUvarint(dst, uint32(len(known)))
-	for _, tag := range known {
-		dst = kbin.AppendUvarint(dst, tag.Tag)
-		dst = kbin.AppendUvarint(dst, uint32(len(tag.Value)))
-		dst = append(dst, tag.Value...)
-	}
-	return dst
-}
-
-// readTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
-func readTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
-	for range b.Uvarint() {
-		tag := b.Uvarint()
-		value := b.Span(int(b.Uvarint()))
-		if !b.Ok() {
-			return nil
-		}
-		field := kbin.Reader{Src: value}
-		if known != nil && known(tag, &field) {
-			if !field.Ok() || len(field.Src) > 0 {
-				b.Span(-1)
-				return nil
-			}
-			continue
-		}
-		unknown = append(unknown, UnknownTag{tag, append([]byte{}, value...)})
-	}
-	return unknown
-}
+type UnknownTag = persisted.UnknownTag
 
 // NewKey is the key of records of the type with that number; nil if there is no such type.
-func NewKey(apiKey int16) persisted {
+func NewKey(apiKey int16) persisted.Record {
 	switch apiKey {
 	case 0:
 		return NewTransactionLogKey()
@@ -168,7 +21,7 @@ func NewKey(apiKey int16) persisted {
 }
 
 // NewValue is the value of records of the type with that number, every field at its default; nil if there is no such type.
-func NewValue(apiKey int16) persisted {
+func NewValue(apiKey int16) persisted.Record {
 	switch apiKey {
 	case 0:
 		return NewTransactionLogValue()
@@ -194,28 +47,28 @@ func (*TransactionLogKey) MaxVersion() int16 { return 0 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 0.
 func (v *TransactionLogKey) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("TransactionLogKey", version, 0)
+	persisted.CheckVersion("TransactionLogKey", version, 0)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *TransactionLogKey) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 0 {
-		return &UnknownVersionError{Name: "TransactionLogKey", Version: version, MaxVersion: 0}
+		return &persisted.UnknownVersionError{Name: "TransactionLogKey", Version: version, MaxVersion: 0}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "TransactionLogKey")
+	return persisted.Finish(&b, "TransactionLogKey", false)
 }
 
 func (v *TransactionLogKey) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.TransactionalID, false)
+	dst = persisted.AppendString(dst, v.TransactionalID, false)
 	return dst
 }
 
 func (v *TransactionLogKey) read(b *kbin.Reader, version int16) {
 	*v = *NewTransactionLogKey()
-	v.TransactionalID = readString(b, false)
+	v.TransactionalID = persisted.ReadString(b, false)
 }
 
 // TransactionLogValue is the value of type 0; versions 0 to 1.
@@ -251,18 +104,18 @@ func (*TransactionLogValue) MaxVersion() int16 { return 1 }
 
 // AppendTo appends the body at a version, which must be one of 0 to 1.
 func (v *TransactionLogValue) AppendTo(dst []byte, version int16) []byte {
-	checkVersion("TransactionLogValue", version, 1)
+	persisted.CheckVersion("TransactionLogValue", version, 1)
 	return v.append(dst, version)
 }
 
-// ReadFrom reads a body of a version; the error is an *UnknownVersionError or tells that the bytes are not one.
+// ReadFrom reads a body of a version; the error is a *persisted.UnknownVersionError or tells that the bytes are not one.
 func (v *TransactionLogValue) ReadFrom(src []byte, version int16) error {
 	if version < 0 || version > 1 {
-		return &UnknownVersionError{Name: "TransactionLogValue", Version: version, MaxVersion: 1}
+		return &persisted.UnknownVersionError{Name: "TransactionLogValue", Version: version, MaxVersion: 1}
 	}
 	b := kbin.Reader{Src: src}
 	v.read(&b, version)
-	return finish(&b, "TransactionLogValue")
+	return persisted.Finish(&b, "TransactionLogValue", false)
 }
 
 func (v *TransactionLogValue) append(dst []byte, version int16) []byte {
@@ -270,7 +123,7 @@ func (v *TransactionLogValue) append(dst []byte, version int16) []byte {
 	dst = kbin.AppendInt16(dst, v.ProducerEpoch)
 	dst = kbin.AppendInt32(dst, v.TransactionTimeoutMs)
 	dst = kbin.AppendInt8(dst, v.TransactionStatus)
-	dst = appendLength(dst, len(v.TransactionPartitions), true && v.TransactionPartitions == nil, version >= 1)
+	dst = persisted.AppendLength(dst, len(v.TransactionPartitions), true && v.TransactionPartitions == nil, version >= 1)
 	for i := range v.TransactionPartitions {
 		dst = v.TransactionPartitions[i].append(dst, version)
 	}
@@ -281,24 +134,24 @@ func (v *TransactionLogValue) append(dst []byte, version int16) []byte {
 		if version >= 1 && v.PreviousProducerID != -1 {
 			var field []byte
 			field = kbin.AppendInt64(field, v.PreviousProducerID)
-			tags = append(tags, UnknownTag{0, field})
+			tags = append(tags, UnknownTag{Tag: 0, Value: field})
 		}
 		if version >= 1 && v.NextProducerID != -1 {
 			var field []byte
 			field = kbin.AppendInt64(field, v.NextProducerID)
-			tags = append(tags, UnknownTag{1, field})
+			tags = append(tags, UnknownTag{Tag: 1, Value: field})
 		}
 		if version >= 1 && v.ClientTransactionVersion != 0 {
 			var field []byte
 			field = kbin.AppendInt16(field, v.ClientTransactionVersion)
-			tags = append(tags, UnknownTag{2, field})
+			tags = append(tags, UnknownTag{Tag: 2, Value: field})
 		}
 		if version >= 1 && v.NextProducerEpoch != -1 {
 			var field []byte
 			field = kbin.AppendInt16(field, v.NextProducerEpoch)
-			tags = append(tags, UnknownTag{3, field})
+			tags = append(tags, UnknownTag{Tag: 3, Value: field})
 		}
-		dst = appendTags(dst, tags, v.UnknownTags)
+		dst = persisted.AppendTags(dst, tags, v.UnknownTags)
 	}
 	return dst
 }
@@ -310,7 +163,7 @@ func (v *TransactionLogValue) read(b *kbin.Reader, version int16) {
 	v.TransactionTimeoutMs = b.Int32()
 	v.TransactionStatus = b.Int8()
 	v.TransactionPartitions = nil
-	if n, ok := readLength(b, true, version >= 1); ok {
+	if n, ok := persisted.ReadLength(b, true, version >= 1); ok {
 		v.TransactionPartitions = []TransactionLogValuePartitionsSchema{}
 		for range n {
 			if !b.Ok() {
@@ -324,7 +177,7 @@ func (v *TransactionLogValue) read(b *kbin.Reader, version int16) {
 	v.TransactionLastUpdateTimestampMs = b.Int64()
 	v.TransactionStartTimestampMs = b.Int64()
 	if version >= 1 {
-		v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {
+		v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
 			switch tag {
 			case 0:
 				if !(version >= 1) {
@@ -371,22 +224,22 @@ func NewTransactionLogValuePartitionsSchema() *TransactionLogValuePartitionsSche
 }
 
 func (v *TransactionLogValuePartitionsSchema) append(dst []byte, version int16) []byte {
-	dst = appendString(dst, v.Topic, version >= 1)
-	dst = appendLength(dst, len(v.PartitionIDs), false && v.PartitionIDs == nil, version >= 1)
+	dst = persisted.AppendString(dst, v.Topic, version >= 1)
+	dst = persisted.AppendLength(dst, len(v.PartitionIDs), false && v.PartitionIDs == nil, version >= 1)
 	for i := range v.PartitionIDs {
 		dst = kbin.AppendInt32(dst, v.PartitionIDs[i])
 	}
 	if version >= 1 {
-		dst = appendTags(dst, nil, v.UnknownTags)
+		dst = persisted.AppendTags(dst, nil, v.UnknownTags)
 	}
 	return dst
 }
 
 func (v *TransactionLogValuePartitionsSchema) read(b *kbin.Reader, version int16) {
 	*v = *NewTransactionLogValuePartitionsSchema()
-	v.Topic = readString(b, version >= 1)
+	v.Topic = persisted.ReadString(b, version >= 1)
 	v.PartitionIDs = nil
-	if n, ok := readLength(b, false, version >= 1); ok {
+	if n, ok := persisted.ReadLength(b, false, version >= 1); ok {
 		for range n {
 			if !b.Ok() {
 				break
@@ -397,6 +250,6 @@ func (v *TransactionLogValuePartitionsSchema) read(b *kbin.Reader, version int16
 		}
 	}
 	if version >= 1 {
-		v.UnknownTags = readTags(b, nil)
+		v.UnknownTags = persisted.ReadTags(b, nil)
 	}
 }

@@ -22,6 +22,7 @@ const module = "ottla"
 // does not exist.
 var rows = map[string]int{
 	"internal/uuid":             -1,
+	"internal/persisted":        -1,
 	"protocol/record":           0,
 	"storage/vfs":               0,
 	"security":                  0,

@@ -60,7 +60,7 @@ func (e *emitter) appendMethod(m *message, s *structure) {
 		e.when(condition(m.flexible, m.maxVersion), func() {
 			fields := tagged(s)
 			if len(fields) == 0 {
-				e.line("dst = appendTags(dst, nil, v.UnknownTags)")
+				e.line("dst = persisted.AppendTags(dst, nil, v.UnknownTags)")
 				return
 			}
 			e.line("var tags []UnknownTag")
@@ -68,10 +68,10 @@ func (e *emitter) appendMethod(m *message, s *structure) {
 				e.when(and(condition(f.versions, m.maxVersion), notDefault(f)), func() {
 					e.line("var field []byte")
 					e.appendField(m, f, "field", "v."+f.goName)
-					e.line("tags = append(tags, UnknownTag{%d, field})", f.tag)
+					e.line("tags = append(tags, UnknownTag{Tag: %d, Value: field})", f.tag)
 				})
 			}
-			e.line("dst = appendTags(dst, tags, v.UnknownTags)")
+			e.line("dst = persisted.AppendTags(dst, tags, v.UnknownTags)")
 		})
 	}
 	e.line("return dst\n}\n")
@@ -116,7 +116,7 @@ func (e *emitter) appendField(m *message, f *field, dst, name string) {
 		e.appendValue(f, dst, name, flexible)
 		return
 	}
-	e.line("%s = appendLength(%s, len(%s), %t && %s == nil, %s)", dst, dst, name, f.nullable, name, flexible)
+	e.line("%s = persisted.AppendLength(%s, len(%s), %t && %s == nil, %s)", dst, dst, name, f.nullable, name, flexible)
 	e.line("for i := range %s {", name)
 	element := *f
 	element.array, element.nullable = false, false
@@ -135,11 +135,11 @@ func (e *emitter) appendValue(f *field, dst, name, flexible string) {
 	case f.struct_ != nil:
 		e.line("%s = %s.append(%s, version)", dst, name, dst)
 	case f.kind == "string" && f.nullable:
-		e.line("%s = appendNullableString(%s, %s, %s)", dst, dst, name, flexible)
+		e.line("%s = persisted.AppendNullableString(%s, %s, %s)", dst, dst, name, flexible)
 	case f.kind == "string":
-		e.line("%s = appendString(%s, %s, %s)", dst, dst, name, flexible)
+		e.line("%s = persisted.AppendString(%s, %s, %s)", dst, dst, name, flexible)
 	case f.kind == "bytes":
-		e.line("%s = appendBytes(%s, %s, %t && %s == nil, %s)", dst, dst, name, f.nullable, name, flexible)
+		e.line("%s = persisted.AppendBytes(%s, %s, %t && %s == nil, %s)", dst, dst, name, f.nullable, name, flexible)
 	default:
 		e.line("%s = kbin.Append%s(%s, %s)", dst, goName(f.kind), dst, name)
 	}
@@ -178,10 +178,10 @@ func (e *emitter) needsIsDefault(s *structure) bool {
 
 func (e *emitter) readTags(m *message, fields []*field) {
 	if len(fields) == 0 {
-		e.line("v.UnknownTags = readTags(b, nil)")
+		e.line("v.UnknownTags = persisted.ReadTags(b, nil)")
 		return
 	}
-	e.line("v.UnknownTags = readTags(b, func(tag uint32, b *kbin.Reader) bool {\nswitch tag {")
+	e.line("v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {\nswitch tag {")
 	for _, f := range fields {
 		e.line("case %d:", f.tag)
 		if c := condition(f.versions, m.maxVersion); c != "" {
@@ -200,7 +200,7 @@ func (e *emitter) readField(m *message, f *field, b, name string) {
 		return
 	}
 	e.line("%s = nil", name)
-	e.line("if n, ok := readLength(%s, %t, %s); ok {", b, f.nullable, flexible)
+	e.line("if n, ok := persisted.ReadLength(%s, %t, %s); ok {", b, f.nullable, flexible)
 	if f.nullable {
 		e.line("%s = %s{}", name, goType(f))
 	}
@@ -224,11 +224,11 @@ func (e *emitter) readValue(f *field, b, name, flexible string) {
 	case f.struct_ != nil:
 		e.line("%s.read(%s, version)", name, b)
 	case f.kind == "string" && f.nullable:
-		e.line("%s = readNullableString(%s, %s)", name, b, flexible)
+		e.line("%s = persisted.ReadNullableString(%s, %s)", name, b, flexible)
 	case f.kind == "string":
-		e.line("%s = readString(%s, %s)", name, b, flexible)
+		e.line("%s = persisted.ReadString(%s, %s)", name, b, flexible)
 	case f.kind == "bytes":
-		e.line("%s = readBytes(%s, %t, %s)", name, b, f.nullable, flexible)
+		e.line("%s = persisted.ReadBytes(%s, %t, %s)", name, b, f.nullable, flexible)
 	default:
 		e.line("%s = %s.%s()", name, b, goName(f.kind))
 	}

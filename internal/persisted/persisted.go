@@ -1,9 +1,17 @@
-package main
+// Package persisted is what the generated codecs of persisted records share: their fields' encodings, in both of Kafka's forms (with
+// lengths of fixed size, or flexible, with compact ones and tagged fields). Lengths of null are refused where null is, and nothing is
+// allocated for elements that are claimed but not there.
+package persisted
 
-// runtime is what every generated file begins with. Lengths of null are refused where null is, and nothing is allocated for elements that
-// are claimed but not there.
-const runtime = `// persisted is what every generated record with a number can do.
-type persisted interface {
+import (
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kbin"
+)
+
+// Record is what every generated record with a number can do.
+type Record interface {
 	APIKey() int16
 	MaxVersion() int16
 	AppendTo(dst []byte, version int16) []byte
@@ -28,16 +36,15 @@ func (e *UnknownVersionError) Error() string {
 	return fmt.Sprintf("%s of version %d: at most %d is known", e.Name, e.Version, e.MaxVersion)
 }
 
-// exact: bytes behind a body are an error.
-const exact = EXACT
-
-func checkVersion(name string, version, max int16) {
+// CheckVersion panics where the type has no such version: to write one is a bug.
+func CheckVersion(name string, version, max int16) {
 	if version < 0 || version > max {
 		panic(fmt.Sprintf("BUG: %s has no version %d", name, version))
 	}
 }
 
-func finish(b *kbin.Reader, name string) error {
+// Finish tells what is wrong with a body that was read: it ended too early, or (exact) has bytes behind it.
+func Finish(b *kbin.Reader, name string, exact bool) error {
 	if err := b.Complete(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -47,7 +54,8 @@ func finish(b *kbin.Reader, name string) error {
 	return nil
 }
 
-func appendLength(dst []byte, n int, null, flexible bool) []byte {
+// AppendLength appends the length of an array or of bytes, or null.
+func AppendLength(dst []byte, n int, null, flexible bool) []byte {
 	switch {
 	case null && flexible:
 		return kbin.AppendUvarint(dst, 0)
@@ -59,8 +67,8 @@ func appendLength(dst []byte, n int, null, flexible bool) []byte {
 	return kbin.AppendInt32(dst, int32(n))
 }
 
-// readLength reads the length of an array or of bytes; ok is false for null and for what is not one.
-func readLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
+// ReadLength reads the length of an array or of bytes; ok is false for null and for what is not one.
+func ReadLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
 	if flexible {
 		n = int(b.Uvarint()) - 1
 	} else {
@@ -76,47 +84,54 @@ func readLength(b *kbin.Reader, nullable, flexible bool) (n int, ok bool) {
 	return n, true
 }
 
-func appendString(dst []byte, s string, flexible bool) []byte {
+// AppendString appends a string.
+func AppendString(dst []byte, s string, flexible bool) []byte {
 	if flexible {
 		return kbin.AppendCompactString(dst, s)
 	}
 	return kbin.AppendString(dst, s)
 }
 
-func readString(b *kbin.Reader, flexible bool) string {
+// ReadString reads a string.
+func ReadString(b *kbin.Reader, flexible bool) string {
 	if flexible {
 		return b.CompactString()
 	}
 	return b.String()
 }
 
-func appendNullableString(dst []byte, s *string, flexible bool) []byte {
+// AppendNullableString appends a string; nil is null.
+func AppendNullableString(dst []byte, s *string, flexible bool) []byte {
 	if flexible {
 		return kbin.AppendCompactNullableString(dst, s)
 	}
 	return kbin.AppendNullableString(dst, s)
 }
 
-func readNullableString(b *kbin.Reader, flexible bool) *string {
+// ReadNullableString reads a string; nil is null.
+func ReadNullableString(b *kbin.Reader, flexible bool) *string {
 	if flexible {
 		return b.CompactNullableString()
 	}
 	return b.NullableString()
 }
 
-func appendBytes(dst, value []byte, null, flexible bool) []byte {
-	return append(appendLength(dst, len(value), null, flexible), value...)
+// AppendBytes appends bytes, or null.
+func AppendBytes(dst, value []byte, null, flexible bool) []byte {
+	return append(AppendLength(dst, len(value), null, flexible), value...)
 }
 
-func readBytes(b *kbin.Reader, nullable, flexible bool) []byte {
-	n, ok := readLength(b, nullable, flexible)
+// ReadBytes reads bytes into memory of their own; nil for null.
+func ReadBytes(b *kbin.Reader, nullable, flexible bool) []byte {
+	n, ok := ReadLength(b, nullable, flexible)
 	if !ok {
 		return nil
 	}
 	return append([]byte{}, b.Span(n)...)
 }
 
-func appendTags(dst []byte, known, unknown []UnknownTag) []byte {
+// AppendTags appends tagged fields in the order of their tags; those of known come in it.
+func AppendTags(dst []byte, known, unknown []UnknownTag) []byte {
 	if len(unknown) > 0 {
 		known = append(known, unknown...)
 		slices.SortStableFunc(known, func(a, b UnknownTag) int { return int(int64(a.Tag) - int64(b.Tag)) })
@@ -130,8 +145,8 @@ func appendTags(dst []byte, known, unknown []UnknownTag) []byte {
 	return dst
 }
 
-// readTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
-func readTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
+// ReadTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
+func ReadTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
 	for range b.Uvarint() {
 		tag := b.Uvarint()
 		value := b.Span(int(b.Uvarint()))
@@ -150,5 +165,3 @@ func readTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unkn
 	}
 	return unknown
 }
-
-`
