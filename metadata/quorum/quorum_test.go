@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"path"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -317,111 +315,6 @@ func TestWaitCommittedEndsWithItsContext(t *testing.T) {
 	if err := q.WaitCommitted(ctx, q.Committed()); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-}
-
-// After a power cut at any moment: what was committed is there, what is there was appended, in order, whole units only.
-func TestCrash(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
-	for range 4 {
-		crashRound(t, random, random.IntN(2) == 0)
-	}
-}
-
-func crashRound(t *testing.T, random *rand.Rand, static bool) {
-	disk := testDisk(t, static)
-	disk = disk.CrashClone(rand.New(rand.NewPCG(1, 1))) // Format was synced
-	type clone struct {
-		disk      *vfs.Memory
-		committed int64
-		appended  int
-	}
-	var mu sync.Mutex
-	var clones []clone
-	var q atomic.Pointer[Quorum]
-	var appended atomic.Int64
-	crashes := rand.New(rand.NewPCG(random.Uint64(), 2)) // guarded by mu
-	trace := vfs.NewTrace(disk, func(op vfs.Op, _ error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !op.Mutates() || crashes.IntN(12) > 0 {
-			return
-		}
-		committed := int64(0)
-		if now := q.Load(); now != nil {
-			committed = committedNow(now)
-		}
-		clones = append(clones, clone{disk.CrashClone(crashes), committed, int(appended.Load())})
-	})
-	options := testOptions(trace)
-	options.SnapshotBytes, options.RetentionBytes, options.SegmentBytes, options.MaxBatchBytes = 3000, 12000, 4000, 1000
-	opened := open(t, options)
-	q.Store(opened)
-	image := opened.Image()
-	offsets := make(map[int64]int) // topics there behind an offset
-	topics := 0
-	for range 60 {
-		var records []metadata.Record
-		for range 1 + random.IntN(3)*random.IntN(15) {
-			records = append(records, topicRecord(topics))
-			topics++
-		}
-		appended.Store(int64(topics))
-		_, last, err := opened.Append(records)
-		if err != nil {
-			t.Fatal(err)
-		}
-		offsets[last] = topics
-		if err := opened.WaitCommitted(context.Background(), last); err != nil {
-			t.Fatal(err)
-		}
-		image = apply(t, image, records, last, opened.Epoch())
-		opened.Snapshot(image)
-	}
-	closeQuorum(t, opened)
-	for _, c := range clones {
-		survivor, err := Open(context.Background(), testOptions(c.disk))
-		if err != nil {
-			entries, _ := c.disk.ReadDir(path.Join(testDir, logDirectory))
-			t.Fatalf("open after a crash: %v\n%v", err, entries)
-		}
-		count := survivor.Image().TopicCount()
-		want := 0
-		for last, n := range offsets {
-			if last < c.committed {
-				want = max(want, n)
-			}
-		}
-		whole := count == 0
-		for _, n := range offsets {
-			whole = whole || n == count
-		}
-		if count < want || count > c.appended || !whole {
-			t.Fatalf("%d topics after a crash; %d were committed, %d appended; whole units: %v", count, want, c.appended, whole)
-		}
-		for n := range count {
-			if _, ok := survivor.Image().Topic(topicRecord(n).Name); !ok {
-				t.Fatalf("topic %d of %d is missing", n, count)
-			}
-		}
-		if survivor.Image().MetadataVersion() != 30 {
-			t.Fatalf("level %d", survivor.Image().MetadataVersion())
-		}
-		closeQuorum(t, survivor)
-	}
-	if len(clones) < 5 {
-		t.Errorf("only %d crashes", len(clones))
-	}
-}
-
-// committedNow reads what is committed without waiting for a lock that the goroutine inside the disk may hold.
-func committedNow(q *Quorum) int64 {
-	if !q.mu.TryLock() {
-		return 0
-	}
-	defer q.mu.Unlock()
-	return q.committed
 }
 
 // With kraft.version 1 the voters stand in the log from the first epoch on, and again when the endpoints are others. Open takes what
