@@ -386,7 +386,11 @@ func (m *Manager) closeLogs(errs *[]error) map[string]bool {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	work := make(chan *Log)
-	for range closeWorkers * len(m.directories) {
+	workers := closeWorkers * len(m.directories)
+	if m.options.NoBackground {
+		workers = 1 // so that a trace of a stop can be repeated
+	}
+	for range workers {
 		wg.Go(func() {
 			for l := range work {
 				if err := l.Close(); err != nil {
