@@ -149,7 +149,7 @@ func (o options) run(ctx context.Context) (int, error) {
 	}
 	debug.SetGCPercent(400) // the generator's collections would be the machine's
 	facts, versions := machine(r.memory, r.disk), versions(root, o.ottla, subjects)
-	results := map[string]Result{}
+	results, began := map[string]Result{}, time.Now()
 	var saved error
 	err = r.run(ctx, rows, func(result Result) {
 		results[result.Row.Name] = result
@@ -167,7 +167,8 @@ func (o options) run(ctx context.Context) (int, error) {
 	fmt.Println()
 	err = errors.Join(err, saved, writeTable(os.Stdout, ordered))
 	met, missed, unknown, failed := tally(ordered)
-	fmt.Printf("\n%d goals met, %d not met, %d unknown; rows in which a run failed: %d\n", met, missed, unknown, failed)
+	fmt.Printf("\n%d goals met, %d not met, %d unknown; rows in which a run failed: %d; %v\n", met, missed, unknown, failed,
+		time.Since(began).Round(time.Second))
 	if err == nil && (o.write || whole && !o.quick && len(subjects) == 3) {
 		err = writePage(root, keep)
 	}
@@ -212,7 +213,14 @@ func (r *runner) hasRoom(rows []Row) error {
 		directory string
 		disk      bool
 	}{{r.memory, false}, {r.disk, true}} {
-		if !slices.ContainsFunc(rows, func(row Row) bool { return row.Disk == at.disk }) {
+		need := need
+		there := 0
+		for _, row := range rows {
+			if row.Disk == at.disk {
+				there, need = there+1, max(need, int64(r.scale*float64(row.Bytes)))
+			}
+		}
+		if there == 0 {
 			continue
 		}
 		have, err := room(at.directory)

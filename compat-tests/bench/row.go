@@ -23,6 +23,8 @@ type Row struct {
 	// afterwards: for rows that start, stop and kill it themselves. Other rows share one running subject with the rows of the same medium
 	// and properties, which stays up, warm, over all rounds.
 	Own bool
+	// Bytes is how much data one measurement holds at its height, if that is more than the rows about load hold.
+	Bytes int64
 	// Properties are lines "key=value" of server.properties over the stock ones, for Ottla and Apache Kafka alike.
 	Properties []string
 	// Without names subjects that cannot do the work, or for which it means nothing: often the floor.

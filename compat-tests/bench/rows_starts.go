@@ -36,7 +36,7 @@ func startRows() []Row {
 				atMost("clean: all served s", 0.2, Kafka),
 				atMost("kill -9: all served s", 1, Kafka),
 			},
-			Disk: true, Own: true, NoWarmUp: true, Rounds: 1, Without: []Kind{Floor},
+			Disk: true, Own: true, NoWarmUp: true, Rounds: 1, Without: []Kind{Floor}, Bytes: 12 << 30,
 			Run: bigStart,
 		},
 	}
