@@ -15,7 +15,7 @@ func TestDecodeEveryVersion(t *testing.T) {
 			request := kmsg.RequestForKey(row.Key)
 			request.SetVersion(version)
 			body := request.AppendTo(nil)
-			h := Header{API: row, Version: version}
+			h := Header{API: &row, Version: version}
 			decoded, err := h.Decode(append(bytes.Clone(body), "behind"...))
 			if err != nil {
 				t.Errorf("%s version %d: %v", row.Name, version, err)
@@ -47,7 +47,7 @@ func FuzzDecode(f *testing.F) {
 		if !ok {
 			return
 		}
-		h := Header{API: row, Version: row.Min + int16(version)%(row.Max-row.Min+1)}
+		h := Header{API: &row, Version: row.Min + int16(version)%(row.Max-row.Min+1)}
 		request, err := h.Decode(body)
 		if err == nil && request.Key() != row.Key {
 			t.Fatalf("decoded as %d", request.Key())

@@ -145,34 +145,45 @@ func (r *FrameReader) Next() (Frame, error) {
 }
 
 // admit reads a length, then the key behind it, and refuses what is wrong as
-// soon as it is seen, before any memory is given.
-func (r *FrameReader) admit() (int, API, error) {
-	if err := r.need(4); err != nil {
-		return 0, API{}, err
+// soon as it is seen, before any memory is given. It waits here, most of the
+// time, so that what it has on the stack is kept small.
+func (r *FrameReader) admit() (size int, api *API, err error) {
+	if err = r.need(4); err != nil {
+		return 0, nil, err
 	}
-	size := int(int32(binary.BigEndian.Uint32(r.ahead.Bytes[r.from:])))
-	switch {
-	case size < minFrame:
-		return 0, API{}, fmt.Errorf("%w: length %d", ErrFrame, size)
-	case size > r.MaxBytes:
-		return 0, API{}, fmt.Errorf("%w: length %d, at most %d are allowed (socket.request.max.bytes)", ErrFrame, size, r.MaxBytes)
+	size = int(int32(binary.BigEndian.Uint32(r.ahead.Bytes[r.from:])))
+	if size < minFrame || size > r.MaxBytes {
+		return 0, nil, r.refuse(size)
 	}
-	if err := r.need(6); err != nil {
-		return 0, API{}, err
+	if err = r.need(6); err != nil {
+		return 0, nil, err
 	}
 	key := int16(binary.BigEndian.Uint16(r.ahead.Bytes[r.from+4:]))
-	api, ok := Lookup(key)
-	if !ok {
-		return 0, API{}, fmt.Errorf("%w: unknown API key %d", ErrHeader, key)
-	}
-	if size > api.Cap {
-		return 0, API{}, fmt.Errorf("%w: length %d, at most %d are allowed for %s", ErrFrame, size, api.Cap, api.Name)
+	if api = row(key); api == nil || size > api.Cap {
+		return 0, nil, refuseKey(key, size, api)
 	}
 	return size, api, nil
 }
 
+// refuse is the error of a length that no frame may have.
+func (r *FrameReader) refuse(size int) error {
+	if size < minFrame {
+		return fmt.Errorf("%w: length %d", ErrFrame, size)
+	}
+	return fmt.Errorf("%w: length %d, at most %d are allowed (socket.request.max.bytes)", ErrFrame, size, r.MaxBytes)
+}
+
+// refuseKey is the error of a key that there is not, or of a length that its
+// requests may not have.
+func refuseKey(key int16, size int, api *API) error {
+	if api == nil {
+		return fmt.Errorf("%w: unknown API key %d", ErrHeader, key)
+	}
+	return fmt.Errorf("%w: length %d, at most %d are allowed for %s", ErrFrame, size, api.Cap, api.Name)
+}
+
 // body returns the frame whose length has been read and admitted.
-func (r *FrameReader) body(size int, api API) (Frame, error) {
+func (r *FrameReader) body(size int, api *API) (Frame, error) {
 	r.from += 4
 	if size <= r.to-r.from {
 		whole := r.ahead.Bytes[r.from : r.from+size : r.from+size]
@@ -218,7 +229,7 @@ func (r *FrameReader) body(size int, api API) (Frame, error) {
 // memoryFor returns a buffer for a frame. Only Produce's and those that nothing
 // points into after decoding come from the pool: what the coordinators keep of
 // a member must stay as it is.
-func (r *FrameReader) memoryFor(size int, api API) *Buffer {
+func (r *FrameReader) memoryFor(size int, api *API) *Buffer {
 	if api.Bytes && api.Key != ProduceKey {
 		return &Buffer{Bytes: make([]byte, size)}
 	}

@@ -21,7 +21,7 @@ var ErrHeader = errors.New("request header")
 
 // Header is the header of a request.
 type Header struct {
-	API           API
+	API           *API // of the table, not to be written
 	Version       int16
 	CorrelationID int32
 	// ClientID points into the frame; nil where the header says null. Its bytes
@@ -45,8 +45,7 @@ func ReadHeader(frame []byte) (Header, []byte, error) {
 	if !r.Ok() {
 		return h, nil, fmt.Errorf("%w: %d bytes are too few", ErrHeader, len(frame))
 	}
-	var known bool
-	if h.API, known = Lookup(key); !known {
+	if h.API = row(key); h.API == nil {
 		return h, nil, fmt.Errorf("%w: unknown API key %d", ErrHeader, key)
 	}
 	if !h.API.Supports(version) {

@@ -174,10 +174,19 @@ var rowOf = func() (rows [MaxKey + 1]int8) {
 
 // Lookup is the row of a key; ok is false where Kafka has no such API.
 func Lookup(key int16) (api API, ok bool) {
-	if key < 0 || key > MaxKey || rowOf[key] < 0 {
-		return API{}, false
+	if found := row(key); found != nil {
+		return *found, true
 	}
-	return table[rowOf[key]], true
+	return API{}, false
+}
+
+// row is the row of a key, nil where Kafka has no such API. It is not to be
+// written.
+func row(key int16) *API {
+	if key < 0 || key > MaxKey || rowOf[key] < 0 {
+		return nil
+	}
+	return &table[rowOf[key]]
 }
 
 // APIs goes through the table in the order of the keys.

@@ -23,7 +23,7 @@ var ErrBody = errors.New("request body")
 var requestsText string
 
 // requests are the fields of requests, by key.
-var requests = sync.OnceValue(func() [MaxKey + 1][]field { return parseRequests(requestsText) })
+var requests = sync.OnceValue(func() [][]field { return parseRequests(requestsText) })
 
 // versions is a range of versions, both ends included.
 type versions struct{ from, to int16 }
@@ -64,7 +64,8 @@ func fixedSize(kind string) int {
 
 // parseRequests parses the text, which is part of the program: what is wrong in
 // it is a bug.
-func parseRequests(text string) (table [MaxKey + 1][]field) {
+func parseRequests(text string) [][]field {
+	table := make([][]field, MaxKey+1)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for len(lines) > 0 {
 		key, err := strconv.Atoi(strings.Fields(lines[0])[0])

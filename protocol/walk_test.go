@@ -79,7 +79,7 @@ func TestWalkEveryVersion(t *testing.T) {
 				fill(random, reflect.ValueOf(request).Elem(), 0)
 				request.SetVersion(version)
 				body := request.AppendTo(nil)
-				h := Header{API: row, Version: version}
+				h := Header{API: &row, Version: version}
 				if err := h.Walk(body); err != nil {
 					t.Fatalf("%v: %+v\n%x", err, request, body)
 				}
@@ -103,7 +103,7 @@ func TestWalkCounts(t *testing.T) {
 			request := kmsg.RequestForKey(row.Key)
 			request.SetVersion(version)
 			body := request.AppendTo(nil)
-			h := Header{API: row, Version: version}
+			h := Header{API: &row, Version: version}
 			for i := range body {
 				claimed := append(append(body[:i:i], 0xff, 0xff, 0xff, 0xff, 0x0f), body[i+1:]...)
 				if err := h.Walk(claimed); err == nil {
@@ -128,7 +128,7 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	fetch.Topics = append(fetch.Topics, topic)
 	row, _ := Lookup(1)
-	h, body := Header{API: row, Version: 18}, fetch.AppendTo(nil)
+	h, body := Header{API: &row, Version: 18}, fetch.AppendTo(nil)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {

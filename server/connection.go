@@ -19,6 +19,10 @@ import (
 // its reader reads no further request.
 const maxPending = 128
 
+// errParked ends the wait of a reader whose client has asked nothing for some
+// time.
+var errParked = errors.New("parked")
+
 // connection is one client's connection.
 //
 // One goroutine reads: it decodes a request, calls the handler and, while no
@@ -27,6 +31,10 @@ const maxPending = 128
 // over reading, and further replies are queued for the writer, which ends when
 // the queue is empty. So an idle connection has one goroutine, answers leave in
 // the order of the requests, and a ready answer costs no switch.
+//
+// A goroutine's stack grows with the requests that it serves and shrinks only
+// where the collector finds it nearly empty. So a reader that has waited for
+// parkAfter makes way for a new one, which waits on the smallest stack there is.
 //
 // Lock order: sendLock, then lock.
 type connection struct {
@@ -42,6 +50,7 @@ type connection struct {
 	wait     waitContext // what replies get
 	requests atomic.Uint64
 	ended    atomic.Bool // failed is set
+	swept    activity
 
 	lock    sync.Mutex
 	space   sync.Cond // the queue has become shorter
@@ -78,8 +87,18 @@ func (w *waitContext) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-// read reads and serves requests until the connection ends or this goroutine
-// has become the writer, and has done that too.
+// readLater waits for a request with next to nothing on its stack, then reads.
+func (c *connection) readLater() {
+	// The deadline with which drain ends a wait may be the one that was taken
+	// back when this connection was parked.
+	if !c.network.draining.Load() {
+		c.socket.await()
+	}
+	c.read()
+}
+
+// read reads and serves requests until the connection ends, or is parked, or
+// this goroutine has become the writer, and has done that too.
 func (c *connection) read() {
 	defer c.network.goroutines.Done()
 	for !c.ended.Load() && !c.network.draining.Load() {
@@ -87,24 +106,44 @@ func (c *connection) read() {
 			break
 		}
 		frame, err := c.frames.Next()
+		if err == errParked {
+			c.network.goroutines.Add(1)
+			go c.readLater()
+			return
+		}
 		if err != nil {
 			if !c.network.draining.Load() { // else what is outstanding is still answered
 				c.fail(err)
 			}
 			break
 		}
-		c.requests.Add(1)
-		next, err := c.handle(frame)
-		if err != nil {
-			c.flushOwn()
-			c.fail(err)
-			break
-		}
-		if !c.enqueue(next) && c.answerInline(next) {
-			c.write()
+		if !c.serve(frame) {
 			return
 		}
 	}
+	c.readNoMore()
+}
+
+// serve serves one request; false where this goroutine reads no more, because
+// it has become the writer. What it needs of the stack is not needed while the
+// reader waits.
+func (c *connection) serve(frame protocol.Frame) bool {
+	c.requests.Add(1)
+	next, err := c.handle(frame)
+	if err != nil {
+		c.flushOwn()
+		c.fail(err)
+		return true
+	}
+	if !c.enqueue(next) && c.answerInline(next) {
+		c.write()
+		return false
+	}
+	return true
+}
+
+// readNoMore is what the last reader does at its end.
+func (c *connection) readNoMore() {
 	c.frames.Close()
 	c.lock.Lock()
 	c.reading = false
@@ -285,10 +324,10 @@ func (c *connection) fail(err error) {
 		c.failed = err
 	}
 	c.lock.Unlock()
+	c.ended.Store(true)
 	if !first {
 		return
 	}
-	c.ended.Store(true)
 	c.cancel()
 	if errors.Is(err, io.EOF) {
 		// The peer may have closed its half only: what is ready can still be sent.

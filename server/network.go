@@ -27,6 +27,13 @@ const (
 	firstFrameTimeout = 10 * time.Second
 	frameTimeout      = 30 * time.Second
 	keepAlive         = time.Minute
+	// parkAfter is how long a connection must have been idle before its memory
+	// is worth the little work that giving it back costs.
+	parkAfter = 2 * time.Second
+	// releaseFrom is how many connections must have been parked before what they
+	// had is given back to the system, and releaseEvery how often that may be.
+	releaseFrom  = 1000
+	releaseEvery = time.Minute
 	// drainTimeout is how long a stop waits for the answers that are outstanding
 	// before it ends their waiting.
 	drainTimeout = time.Second
@@ -44,6 +51,7 @@ type networkOptions struct {
 	PerAddress        map[string]int // overrides of MaxPerAddress, by address
 	FirstFrameTimeout time.Duration  // 0: firstFrameTimeout
 	FrameTimeout      time.Duration  // 0: frameTimeout
+	ParkAfter         time.Duration  // 0: parkAfter
 }
 
 // network owns the listeners, the connections and their goroutines.
@@ -75,6 +83,9 @@ func newNetwork(options networkOptions) *network {
 	if options.FrameTimeout == 0 {
 		options.FrameTimeout = frameTimeout
 	}
+	if options.ParkAfter == 0 {
+		options.ParkAfter = parkAfter
+	}
 	n := &network{
 		networkOptions: options,
 		log:            options.Log,
@@ -85,10 +96,8 @@ func newNetwork(options networkOptions) *network {
 		gate:           newGate(options.MaxConnections),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	if options.MaxIdle > 0 {
-		n.goroutines.Add(1)
-		go n.sweep()
-	}
+	n.goroutines.Add(1)
+	go n.sweep()
 	return n
 }
 
@@ -121,7 +130,7 @@ func (n *network) adopt(conn *net.TCPConn, l *listener) (bool, error) {
 	n.perAddress[c.host]++
 	n.connections[c] = struct{}{}
 	n.goroutines.Add(1)
-	go c.read()
+	go c.readLater()
 	return true, nil
 }
 
@@ -226,38 +235,61 @@ func endsProcess(value any, functions []string) bool {
 	return false
 }
 
-// sweep closes connections on which nothing has moved for MaxIdle.
+// activity is what sweep has seen of a connection, and its alone.
+type activity struct {
+	requests uint64
+	since    time.Time // of the first look that saw so many
+}
+
+// sweep has connections on which nothing has moved for ParkAfter need less
+// memory, and closes those on which nothing has for MaxIdle.
 func (n *network) sweep() {
 	defer n.goroutines.Done()
-	type seen struct {
-		requests uint64
-		since    time.Time
+	every := n.ParkAfter
+	if n.MaxIdle > 0 {
+		every = min(every, max(n.MaxIdle/10, 10*time.Millisecond))
 	}
-	known := map[*connection]seen{}
-	ticker := time.NewTicker(min(max(n.MaxIdle/10, 10*time.Millisecond), 10*time.Second))
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
+	parked := 0
+	var released time.Time
 	for {
 		select {
 		case <-n.stopping:
 			return
 		case now := <-ticker.C:
+			newly := 0
 			n.lock.Lock()
-			for c := range known {
-				if _, open := n.connections[c]; !open {
-					delete(known, c)
-				}
-			}
 			for c := range n.connections {
-				requests := c.requests.Load()
-				if last, ok := known[c]; !ok || last.requests != requests {
-					known[c] = seen{requests, now}
-				} else if now.Sub(last.since) >= n.MaxIdle {
-					c.socket.Close()
+				if n.look(c, now) {
+					newly++
 				}
 			}
 			n.lock.Unlock()
+			parked += newly
+			if newly == 0 && parked >= releaseFrom && now.Sub(released) >= releaseEvery {
+				// Else the system has it back only after the collections to come,
+				// which an idle broker makes every two minutes.
+				debug.FreeOSMemory()
+				parked, released = 0, now
+			}
 		}
 	}
+}
+
+// look is sweep's look at one connection; true where it has been parked now.
+func (n *network) look(c *connection, now time.Time) bool {
+	requests := c.requests.Load()
+	if c.swept.since.IsZero() || c.swept.requests != requests {
+		c.swept = activity{requests, now}
+		return false
+	}
+	idle := now.Sub(c.swept.since)
+	if n.MaxIdle > 0 && idle >= n.MaxIdle {
+		c.socket.Close()
+		return false
+	}
+	return idle >= n.ParkAfter && c.socket.park()
 }
 
 // stopAccepting closes the listeners.
