@@ -12,6 +12,12 @@ import (
 const (
 	// aheadBytes is how much is read at once while it is not known what comes.
 	aheadBytes = 16 << 10
+	// aheadMost is the size of the greatest frame that has the next one expected
+	// to be as long, and read at once.
+	aheadMost = 2<<20 - 4
+	// keepFrom is the size from which a frame keeps the memory that it was read
+	// into, instead of being copied out of it.
+	keepFrom = 8 << 10
 	// growFrom is the first size of a frame's own buffer.
 	growFrom = 32 << 10
 	// renewBytes is how many bytes renew a frame's deadline, so that a slow
@@ -60,7 +66,10 @@ type FrameReader struct {
 	idle       IdleSource // nil where the source cannot
 	ahead      *Buffer    // bytes read and not yet used: ahead.Bytes[from:to]
 	from, to   int
+	room       int  // how many of ahead's bytes are read into
 	used       int  // the size of the greatest frame that came whole
+	last       int  // the size of the last frame, 0 where it was greater than aheadMost
+	since      int  // how many bytes of a frame have come since its deadline was set
 	deadlineOf int  // noDeadline, ofFirst or ofFrame: which one is set
 	begun      bool // the first frame has been admitted
 	memory     func() []byte
@@ -92,8 +101,11 @@ func NewFrameReader(options FrameOptions) *FrameReader {
 	r := &FrameReader{FrameOptions: options}
 	r.idle, _ = options.Source.(IdleSource)
 	r.memory = func() []byte {
-		r.ahead = r.Pool.Get(aheadBytes)
-		return r.ahead.Bytes[:aheadBytes]
+		// What is as long as the frame before comes with one read, and nothing
+		// with it that would have to be moved. Small ones come many at once.
+		r.room = max(aheadBytes, r.last+4)
+		r.ahead = r.Pool.Get(r.room)
+		return r.ahead.Bytes[:r.room]
 	}
 	r.drop = r.letGo
 	return r
@@ -185,45 +197,84 @@ func refuseKey(key int16, size int, api *API) error {
 // body returns the frame whose length has been read and admitted.
 func (r *FrameReader) body(size int, api *API) (Frame, error) {
 	r.from += 4
-	if size <= r.to-r.from {
-		whole := r.ahead.Bytes[r.from : r.from+size : r.from+size]
-		r.from += size
-		r.used = max(r.used, size)
-		if !api.Bytes {
-			return Frame{Bytes: whole}, nil
+	if r.from+size <= len(r.ahead.Bytes) {
+		to, err := r.rest(r.ahead.Bytes, r.to, r.from+size)
+		if err != nil {
+			return Frame{}, err
 		}
-		own := r.memoryFor(size, api)
-		return Frame{Bytes: own.Bytes[:copy(own.Bytes, whole)], own: own}, nil
+		r.to = to
+		r.note(size)
+		return r.take(size, api), nil
 	}
 	// The buffer grows with what has come. A connection that has sent a frame
 	// of some size before has paid for one of that size.
 	own := r.memoryFor(min(size, max(growFrom, r.used)), api)
 	have := copy(own.Bytes, r.ahead.Bytes[r.from:r.to])
 	r.letGo()
-	mark := have
-	for have < size {
-		if have == len(own.Bytes) {
-			larger := r.memoryFor(min(size, 2*have), api)
-			copy(larger.Bytes, own.Bytes)
-			own.Release()
-			own = larger
-		}
-		if err := r.deadline(have-mark >= renewBytes); err != nil {
+	for {
+		var err error
+		if have, err = r.rest(own.Bytes, have, min(size, len(own.Bytes))); err != nil {
 			own.Release()
 			return Frame{}, err
 		}
-		if have-mark >= renewBytes {
-			mark = have
+		if have == size {
+			break
 		}
-		n, err := r.Source.Read(own.Bytes[have:min(size, len(own.Bytes))])
+		larger := r.memoryFor(min(size, 2*have), api)
+		copy(larger.Bytes, own.Bytes)
+		own.Release()
+		own = larger
+	}
+	r.note(size)
+	return Frame{Bytes: own.Bytes[:size:size], own: own}, nil
+}
+
+// note remembers the size of a frame that has come whole.
+func (r *FrameReader) note(size int) {
+	r.since = 0
+	r.used = max(r.used, size)
+	if r.last = size; size > aheadMost {
+		r.last = 0
+	}
+}
+
+// rest reads until memory has bytes up to end, of which it has some already, and
+// returns how many it has then.
+func (r *FrameReader) rest(memory []byte, have, end int) (int, error) {
+	for have < end {
+		if err := r.deadline(r.since >= renewBytes); err != nil {
+			return have, err
+		}
+		if r.since >= renewBytes {
+			r.since = 0
+		}
+		n, err := r.Source.Read(memory[have:end])
 		have += n
-		if err != nil && have < size {
-			own.Release()
-			return Frame{}, cut(err)
+		r.since += n
+		if err != nil && have < end {
+			return have, cut(err)
 		}
 	}
-	r.used = max(r.used, size)
-	return Frame{Bytes: own.Bytes[:size:size], own: own}, nil
+	return have, nil
+}
+
+// take returns the frame of size bytes that lies ahead.
+func (r *FrameReader) take(size int, api *API) Frame {
+	whole := r.ahead.Bytes[r.from : r.from+size : r.from+size]
+	r.from += size
+	if !api.Bytes {
+		return Frame{Bytes: whole}
+	}
+	if behind := r.to - r.from; api.Key != ProduceKey || size < keepFrom || behind > min(size/4, aheadBytes) {
+		own := r.memoryFor(size, api)
+		return Frame{Bytes: own.Bytes[:copy(own.Bytes, whole)], own: own}
+	}
+	own, behind := r.ahead, r.ahead.Bytes[r.from:r.to]
+	r.ahead, r.from, r.to = nil, 0, 0
+	if len(behind) > 0 {
+		r.to = copy(r.memory(), behind)
+	}
+	return Frame{Bytes: whole, own: own}
 }
 
 // memoryFor returns a buffer for a frame. Only Produce's and those that nothing
@@ -264,11 +315,11 @@ func (r *FrameReader) fill() (int, error) {
 			return 0, err
 		}
 	}
-	if r.to == aheadBytes {
+	if r.to == r.room {
 		r.to = copy(r.ahead.Bytes, r.ahead.Bytes[r.from:r.to])
 		r.from = 0
 	}
-	return r.Source.Read(r.ahead.Bytes[r.to:aheadBytes])
+	return r.Source.Read(r.ahead.Bytes[r.to:r.room])
 }
 
 // deadline sets the deadline of a frame that has begun, where it is not set or

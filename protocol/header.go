@@ -149,7 +149,13 @@ type Body interface {
 func AppendResponse(dst []byte, correlationID int32, response Body) []byte {
 	start := len(dst)
 	dst = AppendResponseHeader(dst, response.Key(), response.IsFlexible(), correlationID, 0)
-	dst = response.AppendTo(dst)
+	produced, ok := response.(*kmsg.ProduceResponse)
+	if ok {
+		dst, ok = appendProduced(dst, produced)
+	}
+	if !ok {
+		dst = response.AppendTo(dst)
+	}
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
 	return dst
 }

@@ -83,6 +83,18 @@ func (c *connection) sendParts(response api.PartsResponse, next pending) error {
 	return nil
 }
 
+// reserve makes room for more bytes in what is gathered, out of the pool.
+func (c *connection) reserve(more int) {
+	have := len(c.outBytes)
+	if cap(c.outBytes)-have >= more {
+		return
+	}
+	larger := c.network.pool.Get(have + more)
+	c.outBytes = larger.Bytes[:copy(larger.Bytes, c.outBytes)]
+	c.out.Release()
+	c.out = larger
+}
+
 // sendRegion sends a region of a file. One that turns out shorter than it said
 // is an error: the answer's length has been written already.
 func (c *connection) sendRegion(region api.Region) error {
@@ -97,6 +109,7 @@ func (c *connection) sendRegion(region api.Region) error {
 		}
 		return nil
 	}
+	c.reserve(region.Len())
 	before := len(c.outBytes)
 	out, err := region.ReadAll(c.outBytes)
 	if err != nil {

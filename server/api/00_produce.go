@@ -92,53 +92,77 @@ type pendingCommit struct {
 	info      replica.AppendInfo
 }
 
-func (h *producer) handle(_ context.Context, request *Request) Reply {
-	body := request.Body.(*kmsg.ProduceRequest)
-	response := &kmsg.ProduceResponse{Version: body.Version}
-	targets := h.lay(body, response)
-	if transactional(targets) {
-		return func(ctx context.Context) (Response, error) {
-			ready := h.verify(ctx, body, response, targets, request.Listener)
-			pending := h.appendAll(body, response, ready, request.Listener)
-			return h.reply(ctx, request, body, response, pending, len(pending) < len(targets))
-		}
-	}
-	pending := h.appendAll(body, response, targets, request.Listener)
-	failed := len(pending) < len(targets)
-	return func(ctx context.Context) (Response, error) {
-		return h.reply(ctx, request, body, response, pending, failed)
-	}
+// produceRound is the making of one answer. What nearly every request needs, the
+// places for one partition, lies in it, so that it is one piece of memory.
+type produceRound struct {
+	handler  *producer
+	request  *Request
+	body     *kmsg.ProduceRequest
+	response kmsg.ProduceResponse
+	pending  []pendingCommit
+	failed   bool
+
+	topic      [1]kmsg.ProduceResponseTopic
+	partition  [1]kmsg.ProduceResponseTopicPartition
+	topicKey   [1]topicKey
+	key        [1]targetKey
+	target     [1]target
+	onePending [1]pendingCommit
 }
 
-// appendAll appends to each target and returns what was appended.
-func (h *producer) appendAll(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, targets []target, listener string) []pendingCommit {
-	pending := make([]pendingCommit, 0, len(targets))
-	for _, at := range targets {
-		if partition, info, ok := h.appendTo(body, response, at, listener); ok {
-			pending = append(pending, pendingCommit{at: at, partition: partition, info: info})
+// room is an empty list with room for count: in one, if that is enough.
+func room[T any](one *[1]T, count int) []T {
+	if count <= 1 {
+		return one[:0]
+	}
+	return make([]T, 0, count)
+}
+
+func (h *producer) handle(_ context.Context, request *Request) Reply {
+	round := &produceRound{handler: h, request: request, body: request.Body.(*kmsg.ProduceRequest)}
+	round.response.Version = round.body.Version
+	targets := round.lay()
+	if transactional(targets) {
+		return func(ctx context.Context) (Response, error) {
+			ready := h.verify(ctx, round.body, &round.response, targets, request.Listener)
+			round.appendAll(ready)
+			round.failed = len(round.pending) < len(targets)
+			return round.reply(ctx)
 		}
 	}
-	return pending
+	round.appendAll(targets)
+	round.failed = len(round.pending) < len(targets)
+	return round.reply
+}
+
+// appendAll appends to each target and notes what was appended.
+func (f *produceRound) appendAll(targets []target) {
+	f.pending = room(&f.onePending, len(targets))
+	for _, at := range targets {
+		if partition, info, ok := f.handler.appendTo(f.body, &f.response, at, f.request.Listener); ok {
+			f.pending = append(f.pending, pendingCommit{at: at, partition: partition, info: info})
+		}
+	}
 }
 
 // reply waits for what was appended to be committed.
-func (h *producer) reply(ctx context.Context, request *Request, body *kmsg.ProduceRequest, response *kmsg.ProduceResponse, pending []pendingCommit, failed bool) (Response, error) {
-	deadline := request.Received.Add(time.Duration(max(body.TimeoutMillis, 0)) * time.Millisecond)
-	for i := range pending {
-		commit := &pending[i]
-		if err := commit.partition.Commit(ctx, commit.info, body.Acks, time.Until(deadline)); err != nil {
-			failed = true
-			answer := place(response, commit.at)
+func (f *produceRound) reply(ctx context.Context) (Response, error) {
+	deadline := f.request.Received.Add(time.Duration(max(f.body.TimeoutMillis, 0)) * time.Millisecond)
+	for i := range f.pending {
+		commit := &f.pending[i]
+		if err := commit.partition.Commit(ctx, commit.info, f.body.Acks, time.Until(deadline)); err != nil {
+			f.failed = true
+			answer := place(&f.response, commit.at)
 			if !errors.Is(err, kerr.RequestTimedOut) {
 				answer.BaseOffset, answer.LogAppendTime, answer.LogStartOffset = -1, -1, -1
 			}
-			h.refuse(response, answer, commit.partition, err, request.Listener)
+			f.handler.refuse(&f.response, answer, commit.partition, err, f.request.Listener)
 		}
 	}
-	if body.Acks != 0 {
-		return response, nil
+	if f.body.Acks != 0 {
+		return &f.response, nil
 	}
-	if failed {
+	if f.failed {
 		return nil, ErrClose
 	}
 	return nil, nil
@@ -146,15 +170,16 @@ func (h *producer) reply(ctx context.Context, request *Request, body *kmsg.Produ
 
 // lay makes the places of the answer, and lists what is to be appended where.
 // Topics and partitions that are named again share one place.
-func (h *producer) lay(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse) []target {
+func (f *produceRound) lay() []target {
+	body, response := f.body, &f.response
 	count := 0
 	for i := range body.Topics {
 		count += len(body.Topics[i].Partitions)
 	}
-	targets := make([]target, 0, count)
-	response.Topics = make([]kmsg.ProduceResponseTopic, 0, len(body.Topics))
-	topics := newPlaces[topicKey](len(body.Topics))
-	partitions := newPlaces[targetKey](count)
+	targets := room(&f.target, count)
+	response.Topics = room(&f.topic, len(body.Topics))
+	topics := places[topicKey]{keys: room(&f.topicKey, len(body.Topics))}
+	partitions := places[targetKey]{keys: room(&f.key, count)}
 	for i := range body.Topics {
 		topic := &body.Topics[i]
 		if len(topic.Partitions) == 0 {
@@ -162,10 +187,11 @@ func (h *producer) lay(body *kmsg.ProduceRequest, response *kmsg.ProduceResponse
 		}
 		at, found := topics.find(topicKey{topic.Topic, topic.TopicID})
 		if !found {
-			response.Topics = append(response.Topics, kmsg.ProduceResponseTopic{
-				Topic: topic.Topic, TopicID: topic.TopicID,
-				Partitions: make([]kmsg.ProduceResponseTopicPartition, 0, len(topic.Partitions)),
-			})
+			answers := f.partition[:0]
+			if count > 1 {
+				answers = make([]kmsg.ProduceResponseTopicPartition, 0, len(topic.Partitions))
+			}
+			response.Topics = append(response.Topics, kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID, Partitions: answers})
 		}
 		answer := &response.Topics[at]
 		for j := range topic.Partitions {
