@@ -21,16 +21,16 @@ func TestReliabilityRows(t *testing.T) {
 		{"T4", "a transaction that hangs", "storage.TestLateBatchCannotReopenATransaction coordinator/transaction.TestLives compat-tests/transactions.TestAbandonedTransactionTimesOut", ""},
 		{"T5", "an acknowledged write of which only memory knew", "coordinator/transaction.TestLives coordinator/transaction.TestLoadFinishesWhatWasPrepared compat-tests/transactions.TestCopyIsExact", ""},
 		{"T6", "a record is copied twice after a commit whose answer was lost", "compat-tests/transactions.TestCopyIsExact coordinator/transaction.TestEveryEventInEveryState", ""},
-		{"T7", "two markers for one transaction", "coordinator/transaction.TestOldShardWritesNoMarkers storage.TestLastStableOffset", ""},
+		{"T7", "two markers for one transaction", "coordinator/transaction.TestOldShardWritesNoMarkers coordinator/transaction.TestLateCompletion storage.TestLastStableOffset", ""},
 		{"T8", "a producer is forgotten by the time of its data alone", "storage.TestMarkerKeepsItsProducer", ""},
 		{"T9", "the producers' state is lost", "storage.TestCrashAtEveryPoint storage.TestTransactionsSurvive storage.TestModel", ""},
 		{"T10", "compaction takes a marker before its records", "", "there is no compaction"},
 		{"T11", "epochs and sequences that overflow", "coordinator/transaction.TestScripts coordinator/transaction.TestLives protocol/record.TestSequenceWraps", ""},
-		{"T12", "a transaction stays prepared", "coordinator/transaction.TestMarkersAreWrittenAgainUntilAllAreThere server.TestDeletedTopicHoldsUpNoTransaction", ""},
+		{"T12", "a transaction stays prepared", "coordinator/transaction.TestMarkersAreWrittenAgainUntilAllAreThere coordinator/transaction.TestLoadFinishesWhatWasPrepared server.TestDeletedTopicHoldsUpNoTransaction", ""},
 		{"T13", "an aborted write is read", "compat-tests/transactions.TestCommitsAndAborts storage.TestLastStableOffset", ""},
 		{"T14", "interleaved writes", "", "the protocol allows them"},
 		{"T15", "verification breaks compressed batches", "compat-tests/transactions.TestCommitsAndAborts", ""},
-		{"T16", "fencing answers wrongly, or counts though it was not written", "coordinator/transaction.TestWritesThatFail coordinator/transaction.TestScripts compat-tests/transactions.TestNewProducerShutsOutTheOld", ""},
+		{"T16", "fencing answers wrongly, or counts though it was not written", "coordinator/transaction.TestWritesThatFail coordinator/transaction.TestScripts server/api.TestFencedProducers compat-tests/transactions.TestNewProducerShutsOutTheOld", ""},
 	}
 	tests := map[string]map[string]bool{}
 	for _, r := range rows {
