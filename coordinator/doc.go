@@ -41,6 +41,6 @@
 // Runtime.lock guards the map of shards; shard.lock guards queue and state.
 // Order: Runtime.lock → shard.lock; nothing is called while one is held. A
 // shard's goroutine exists while the shard loads or has something to do and ends
-// when its queue is empty, so an idle shard costs none. [Runtime.Close] waits for
+// when its queue was empty for a while, so an idle shard costs none. [Runtime.Close] waits for
 // all of them. At most Options.Loaders shards read their logs at once.
 package coordinator

@@ -46,8 +46,12 @@ type shard[M Machine] struct {
 	queue       []queued[M]
 	// reload asks for a successor that loads the log again.
 	reload bool
-	// running: a goroutine owns what is below.
+	// running: a goroutine owns what is below. parked: it waits for signal, which
+	// who sets parked back sends.
 	running bool
+	parked  bool
+	signal  chan struct{}
+	spare   []queued[M] // memory for the next queue
 
 	machine M
 	timers  map[string]*timer
@@ -84,7 +88,7 @@ func newShard[M Machine](r *Runtime[M], partition, leaderEpoch int32, log Log, p
 	s := &shard[M]{
 		runtime: r, partition: partition, log: log, leaderEpoch: leaderEpoch,
 		stopped: make(chan struct{}), ended: make(chan struct{}),
-		running: true, timers: map[string]*timer{},
+		running: true, signal: make(chan struct{}, 1), timers: map[string]*timer{},
 	}
 	if predecessor != nil {
 		s.predecessor = predecessor.ended
@@ -138,10 +142,40 @@ func (s *shard[M]) end() {
 
 // wake makes sure that a goroutine sees the queue and the state. The lock is held.
 func (s *shard[M]) wake() {
-	if !s.running {
+	switch {
+	case !s.running:
 		s.running = true
 		go s.run()
+	case s.parked:
+		s.parked = false
+		s.signal <- struct{}{}
 	}
+}
+
+// parkedFor is how long a shard's goroutine waits for more to do: under load a
+// new one for each operation would grow its stack each time.
+const parkedFor = 3 * time.Second
+
+// park waits for something to do; false when there is nothing for a while, and
+// the goroutine is to end. It is entered with the lock, and leaves without.
+func (s *shard[M]) park(idle *time.Timer) bool {
+	s.parked = true
+	s.lock.Unlock()
+	idle.Reset(parkedFor)
+	select {
+	case <-s.signal:
+		return true
+	case <-idle.C:
+	}
+	s.lock.Lock()
+	if s.parked {
+		s.parked, s.running = false, false
+		s.lock.Unlock()
+		return false
+	}
+	s.lock.Unlock()
+	<-s.signal
+	return true
 }
 
 func (s *shard[M]) enqueue(operation queued[M]) {
@@ -168,8 +202,10 @@ func (s *shard[M]) offer(operation queued[M]) *kerr.Error {
 	return nil
 }
 
-// run does what is in the queue and returns when there is no more.
+// run does what is in the queue and returns when there was no more for a while.
 func (s *shard[M]) run() {
+	idle := time.NewTimer(parkedFor)
+	defer idle.Stop()
 	for {
 		s.lock.Lock()
 		if s.state == stopping {
@@ -178,17 +214,20 @@ func (s *shard[M]) run() {
 			return
 		}
 		if len(s.queue) == 0 {
-			s.running = false
-			s.lock.Unlock()
-			return
+			if !s.park(idle) {
+				return
+			}
+			continue
 		}
 		operations := s.queue
-		s.queue = nil
+		s.queue = s.spare
 		s.lock.Unlock()
 		for _, operation := range operations {
 			s.write(operation.run(s.machine))
 		}
 		s.flush()
+		clear(operations)
+		s.spare = operations[:0]
 	}
 }
 
