@@ -4,7 +4,8 @@ package coordinator
 // only writer. All methods may be called by any goroutine.
 type Log interface {
 	// Append appends one record batch as the leader and returns the end offset
-	// (exclusive). base offset and leader epoch are set in its bytes. It does
+	// (exclusive). base offset and leader epoch are set in its bytes, which are
+	// the caller's again when it returns. It does
 	// not wait for other replicas, only for what the topic's flush settings ask.
 	// The error is a *kerr.Error, or something that Options.Translate knows.
 	Append(batch []byte) (end int64, err error)

@@ -52,6 +52,7 @@ type shard[M Machine] struct {
 	parked  bool
 	signal  chan struct{}
 	spare   []queued[M] // memory for the next queue
+	memory  []byte      // for the next batch
 
 	machine M
 	timers  map[string]*timer
@@ -305,6 +306,7 @@ func (s *shard[M]) appendMarker(bytes []byte, version int16) (int64, error) {
 // append appends the batch as part of its transaction, if it has one.
 func (s *shard[M]) append(current batch) (int64, error) {
 	bytes := s.build(current)
+	defer s.keepMemory(bytes) // the log keeps no reference
 	if log, ok := s.log.(TransactionalLog); ok && current.transaction != nil {
 		return log.AppendTransactional(bytes, current.transaction.Verification)
 	}
@@ -409,6 +411,10 @@ func (s *shard[M]) flush() *kerr.Error {
 		return kerr.NotCoordinator
 	}
 	s.next = end
+	if s.batch.records == nil {
+		clear(current.records)
+		s.batch.records = current.records[:0]
+	}
 	s.await(&deferred{end: end, done: current.done})
 	return nil
 }
@@ -425,9 +431,18 @@ func (s *shard[M]) refused(err error, records int) *kerr.Error {
 	return failure
 }
 
+// keptBytes is the most memory for batches that a shard keeps.
+const keptBytes = 64 << 10
+
+func (s *shard[M]) keepMemory(bytes []byte) {
+	if cap(bytes) <= keptBytes {
+		s.memory = bytes[:0]
+	}
+}
+
 func (s *shard[M]) build(current batch) []byte {
 	options := record.BuilderOptions{
-		BaseOffset: s.next, LeaderEpoch: -1, Codec: s.runtime.options.Codec,
+		BaseOffset: s.next, LeaderEpoch: -1, Codec: s.runtime.options.Codec, Memory: s.memory,
 		ProducerID: -1, ProducerEpoch: -1, BaseSequence: s.runtime.options.BaseSequence,
 	}
 	if current.transaction != nil {

@@ -49,14 +49,14 @@ type offset struct {
 	recordOffset int64
 }
 
-func offsetKey(group, topic string, partition int32) []byte {
+func appendOffsetKey(dst []byte, group, topic string, partition int32) []byte {
 	key := kmsg.NewOffsetCommitKey()
 	key.Version, key.Group, key.Topic, key.Partition = typeOffset, group, topic, partition
-	return key.AppendTo(nil)
+	return key.AppendTo(dst)
 }
 
 func offsetTombstone(group, topic string, partition int32) coordinator.Record {
-	return coordinator.Record{Key: offsetKey(group, topic, partition)}
+	return coordinator.Record{Key: appendOffsetKey(nil, group, topic, partition)}
 }
 
 func offsetRecord(group, topic string, partition int32, o offset) coordinator.Record {
@@ -76,7 +76,11 @@ func offsetRecordAt(level int16, group, topic string, partition int32, o offset)
 	}
 	value.Offset, value.LeaderEpoch, value.Metadata = o.offset, o.leaderEpoch, o.metadata
 	value.CommitTimestamp, value.ExpireTimestamp, value.TopicID = o.committed, o.expires, o.topicID
-	return coordinator.Record{Key: offsetKey(group, topic, partition), Value: value.AppendTo(nil)}
+	// One piece of memory holds both: the key's strings, the value's, and some room for their numbers.
+	both := appendOffsetKey(make([]byte, 0, 72+len(group)+len(topic)+len(o.metadata)), group, topic, partition)
+	n := len(both)
+	both = value.AppendTo(both)
+	return coordinator.Record{Key: both[:n:n], Value: both[n:]}
 }
 
 // decodeOffset is false for what is no offset of a known version.

@@ -26,6 +26,8 @@ type BuilderOptions struct {
 	BaseSequence  int32
 	Transactional bool
 	Control       bool
+	// Memory is what the batch is built in, as far as it reaches; nil: new memory.
+	Memory []byte
 }
 
 // Builder builds one batch. It is not safe for concurrent use.
@@ -42,10 +44,14 @@ func NewBuilder(options BuilderOptions) *Builder {
 	if !options.Codec.Known() {
 		panic(fmt.Sprintf("BUG: record batch with codec %d", options.Codec))
 	}
-	return &Builder{
-		options: options, baseTimestamp: NoTimestamp, maxTimestamp: NoTimestamp,
-		bytes: make([]byte, BatchOverhead),
+	b := &Builder{options: options, baseTimestamp: NoTimestamp, maxTimestamp: NoTimestamp}
+	if cap(options.Memory) < BatchOverhead {
+		b.bytes = make([]byte, BatchOverhead)
+		return b
 	}
+	b.bytes = options.Memory[:BatchOverhead]
+	clear(b.bytes)
+	return b
 }
 
 // Append adds a record with the next offset. A nil key or value is null.
