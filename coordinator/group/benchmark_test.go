@@ -1,6 +1,7 @@
 package group
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -11,6 +12,15 @@ import (
 
 // BenchmarkOffsetCommit commits offsets of 10 partitions, through the shard, on a log in memory.
 func BenchmarkOffsetCommit(b *testing.B) {
+	commit := commitTen(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		commit()
+	}
+}
+
+// commitTen gives a function that commits the offsets of ten partitions, through service, runtime and machine to a log in memory.
+func commitTen(t testing.TB) func() {
 	log := &memoryLog{}
 	s := New(Options{Config: DefaultConfig(), Now: time.Now})
 	s.SetPartitions(1)
@@ -28,21 +38,13 @@ func BenchmarkOffsetCommit(b *testing.B) {
 	})
 	s.Started(0, 0, log)
 	<-loaded
-	defer s.Close(b.Context())
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
 	request := commitOf(9, "g", "", "t-0", "t-1", "t-2", "t-3", "t-4", "t-5", "t-6", "t-7", "t-8", "t-9")
-	done := make(chan struct{}, 1)
-	b.ReportAllocs()
-	for range b.N {
-		for {
-			ok := false
-			s.OffsetCommit(request, func(r *kmsg.OffsetCommitResponse) {
-				ok = r.Topics[0].Partitions[0].ErrorCode == 0
-				done <- struct{}{}
-			})
-			<-done
-			if ok {
-				break
-			}
+	done := make(chan bool, 1)
+	return func() {
+		for ok := false; !ok; { // until the shard has come to serve
+			s.OffsetCommit(request, func(r *kmsg.OffsetCommitResponse) { done <- r.Topics[0].Partitions[0].ErrorCode == 0 })
+			ok = <-done
 		}
 		log.lock.Lock()
 		log.data = log.data[:0]

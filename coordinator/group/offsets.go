@@ -25,10 +25,16 @@ func (m *Machine) OffsetCommit(request *kmsg.OffsetCommitRequest) (*kmsg.OffsetC
 		expires = now + request.RetentionTimeMillis
 	}
 	response := kmsg.NewPtrOffsetCommitResponse()
-	var result coordinator.Result
+	response.Topics = make([]kmsg.OffsetCommitResponseTopic, 0, len(request.Topics))
+	offsets := 0
+	for _, topic := range request.Topics {
+		offsets += len(topic.Partitions)
+	}
+	result := coordinator.Result{Records: make([]coordinator.Record, 0, offsets)}
 	for _, topic := range request.Topics {
 		answer := kmsg.NewOffsetCommitResponseTopic()
 		answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
+		answer.Partitions = make([]kmsg.OffsetCommitResponseTopicPartition, 0, len(topic.Partitions))
 		for _, p := range topic.Partitions {
 			committed := kmsg.NewOffsetCommitResponseTopicPartition()
 			committed.Partition = p.Partition
