@@ -100,15 +100,13 @@ func (c *connection) readLater() {
 // read reads and serves requests until the connection ends, or is parked, or
 // this goroutine has become the writer, and has done that too.
 func (c *connection) read() {
-	defer c.network.goroutines.Done()
 	for !c.ended.Load() && !c.network.draining.Load() {
 		if !c.frames.Buffered() && !c.flushOwn() {
 			break
 		}
 		frame, err := c.frames.Next()
 		if err == errParked {
-			c.network.goroutines.Add(1)
-			go c.readLater()
+			c.network.readLater(c)
 			return
 		}
 		if err != nil {
@@ -246,8 +244,7 @@ func (c *connection) aboutToWait() {
 	c.lock.Lock()
 	c.writing = true
 	c.lock.Unlock()
-	c.network.goroutines.Add(1)
-	go c.read()
+	c.network.read(c)
 }
 
 // write answers what is queued until there is nothing left.

@@ -68,6 +68,7 @@ type network struct {
 	panics     atomic.Uint64
 	nextID     atomic.Uint64
 	gate       *gate // bounds the connections
+	workers    workers
 
 	lock        sync.Mutex
 	stopped     bool
@@ -129,8 +130,7 @@ func (n *network) adopt(conn *net.TCPConn, l *listener) (bool, error) {
 	}
 	n.perAddress[c.host]++
 	n.connections[c] = struct{}{}
-	n.goroutines.Add(1)
-	go c.readLater()
+	n.readLater(c)
 	return true, nil
 }
 
@@ -266,6 +266,7 @@ func (n *network) sweep() {
 				}
 			}
 			n.lock.Unlock()
+			n.workers.trim()
 			parked += newly
 			if newly == 0 && parked >= releaseFrom && now.Sub(released) >= releaseEvery {
 				// Else the system has it back only after the collections to come,
@@ -312,6 +313,7 @@ func (n *network) stopAccepting() {
 func (n *network) drain(ctx context.Context) {
 	n.stopAccepting()
 	n.draining.Store(true)
+	n.workers.close()
 	n.lock.Lock()
 	for c := range n.connections {
 		c.socket.SetReadDeadline(time.Unix(1, 0)) // the reader ends

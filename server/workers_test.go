@@ -1,0 +1,63 @@
+package server
+
+import (
+	"context"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/server/api"
+)
+
+// created is how many goroutines this process has created.
+func created(t *testing.T) uint64 {
+	t.Helper()
+	sample := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		t.Fatal("the runtime does not count goroutines")
+	}
+	return sample[0].Value.Uint64()
+}
+
+// TestWaitingTakesNoNewGoroutine has answers wait, of which each needs another
+// goroutine to read on.
+func TestWaitingTakesNoNewGoroutine(t *testing.T) {
+	n, address := startNetwork(t, networkOptions{ParkAfter: time.Hour}, api.Handlers{kmsg.Heartbeat: func(_ context.Context, request *api.Request) api.Reply {
+		return func(ctx context.Context) (api.Response, error) {
+			ctx.Done()
+			return echo(request), nil
+		}
+	}})
+	c := dial(t, address)
+	request := frame(heartbeat(1), 1)
+	ask := func() {
+		c.send(request)
+		c.answer()
+	}
+	ask()
+	before := created(t)
+	const requests = 500
+	for range requests {
+		ask()
+	}
+	// Whoever answered may not have come to rest when the next request is there.
+	if more := created(t) - before; more > requests/2 {
+		t.Errorf("%d goroutines created for %d requests", more, requests)
+	}
+	resting := func() int {
+		n.workers.lock.Lock()
+		defer n.workers.lock.Unlock()
+		return len(n.workers.resting)
+	}
+	for resting() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for resting() > 0 { // one may come to rest late
+		n.workers.trim()
+		time.Sleep(time.Millisecond)
+	}
+	ask() // and a new one does it
+}
