@@ -12,15 +12,14 @@ import (
 
 // administer creates topics, writes into them, changes their configuration and deletes them.
 func (w *workload) administer(random *rand.Rand) {
-	c := w.client(kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.RecordRetries(0))
-	admin := kadm.NewClient(c)
+	admin := kadm.NewClient(w.client())
 	writer := w.ledger.writer()
 	for number := uint64(1); w.ctx.Err() == nil; w.pause(random, 40) {
 		var err error
 		name := w.choose(random)
 		switch n := random.IntN(6); {
 		case name == "" || n <= 2:
-			err = w.createTopic(c, admin, random, writer, &number)
+			err = w.createTopic(admin, random, writer, &number)
 		case n <= 4:
 			err = w.configure(admin, name)
 		default:
@@ -50,17 +49,22 @@ func (w *workload) choose(random *rand.Rand) string {
 }
 
 // createTopic makes a topic and writes a record into each partition.
-func (w *workload) createTopic(c *kgo.Client, admin *kadm.Client, random *rand.Rand, writer uint16, number *uint64) error {
+func (w *workload) createTopic(admin *kadm.Client, random *rand.Rand, writer uint16, number *uint64) error {
 	made := &topic{partitions: 1 + random.IntN(3), setting: -1, settingAck: -1}
 	var name string
 	w.ledger.change(func() {
-		w.ledger.names++
-		name = fmt.Sprint("made-", w.ledger.names)
+		if name = w.ledger.free(random); name == "" {
+			w.ledger.names++
+			name = fmt.Sprint("made-", w.ledger.names)
+		}
 		w.ledger.topics[name] = made
 	})
 	if err := w.ledger.create(w.ctx, admin, name, made.partitions); err != nil {
 		return err
 	}
+	// A client of its own: one that knew a deleted topic of that name would first ask for that one.
+	c := w.client(kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.RecordRetries(0))
+	defer c.Close()
 	for index := range made.partitions {
 		p, id := place{name, int32(index)}, newID(writer, *number)
 		*number++
@@ -69,6 +73,23 @@ func (w *workload) createTopic(c *kgo.Client, admin *kadm.Client, random *rand.R
 		w.told(result.Record, result.Err)
 	}
 	return nil
+}
+
+// free is now and then the name of a topic that was deleted: a new one is to be made by it, in which nothing of the old
+// one may be found.
+func (l *ledger) free(random *rand.Rand) string {
+	if random.IntN(3) > 0 {
+		return ""
+	}
+	for name, known := range l.topics {
+		if known.deleted {
+			for index := range int32(known.partitions) {
+				delete(l.partitions, place{name, index})
+			}
+			return name
+		}
+	}
+	return ""
 }
 
 // create makes a topic that is in the ledger and notes that it was acknowledged.

@@ -21,7 +21,9 @@ type inspection struct {
 	admin  *kadm.Client
 	ledger *ledger
 	// strict: what was acknowledged must be there; else what was flushed.
-	strict   bool
+	strict bool
+	// flushed: the transactions' log is synced, too, so that the next client ends what the last one left open.
+	flushed  bool
 	promised map[place]partition
 	// recoveryPoints and starts are the checkpoints as the power cut left them.
 	recoveryPoints, starts map[place]int64
@@ -58,7 +60,7 @@ func (i *inspection) run() {
 		i.looked += len(lies.records)
 	}
 	i.groups()
-	if i.strict {
+	if i.flushed {
 		i.transactions()
 	}
 }

@@ -87,8 +87,12 @@ func newCampaign(t *testing.T, start starter, seed uint64, flush, strict bool) *
 	if flush {
 		properties = append(properties, "log.flush.interval.messages=1")
 	}
-	c.broker = start(t, harness.Options{Directory: directory, Properties: properties})
+	c.broker = start(t, harness.Options{Directory: directory, Properties: properties, Stopped: true})
 	c.control = c.broker.Name != "Ottla"
+	for !c.control && c.random.IntN(3) > 0 {
+		c.cutRecovery() // of a directory whose format has perhaps begun
+	}
+	c.broker.Start()
 	admin := client(c.broker.Address)
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -229,8 +233,8 @@ func (c *campaign) inspect(after string, promised map[place]partition, points, s
 	asker := client(c.broker.Address)
 	defer asker.Close()
 	look := &inspection{
-		ctx: ctx, client: asker, admin: kadm.NewClient(asker), ledger: c.ledger, strict: c.strict, promised: promised,
-		recoveryPoints: points, starts: starts,
+		ctx: ctx, client: asker, admin: kadm.NewClient(asker), ledger: c.ledger, strict: c.strict, flushed: c.flush,
+		promised: promised, recoveryPoints: points, starts: starts,
 	}
 	look.run()
 	c.looked += look.looked
