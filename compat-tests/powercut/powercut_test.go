@@ -82,7 +82,7 @@ func newCampaign(t *testing.T, start starter, seed uint64, flush, strict bool) *
 	properties := []string{
 		"log.dirs=" + c.data, "offsets.topic.num.partitions=3", "transaction.state.log.num.partitions=3", "auto.create.topics.enable=false",
 		"log.flush.offset.checkpoint.interval.ms=300", "log.flush.start.offset.checkpoint.interval.ms=300", "log.initial.task.delay.ms=200",
-		"log.retention.check.interval.ms=400", "log.segment.delete.delay.ms=500", "share.coordinator.state.topic.num.partitions=1",
+		"log.retention.check.interval.ms=400", "log.segment.delete.delay.ms=500",
 	}
 	if flush {
 		properties = append(properties, "log.flush.interval.messages=1")
@@ -95,7 +95,7 @@ func newCampaign(t *testing.T, start starter, seed uint64, flush, strict bool) *
 	c.broker.Start()
 	admin := client(c.broker.Address)
 	defer admin.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for name, partitions := range topicPartitions() {
 		c.ledger.topics[name] = &topic{partitions: partitions, setting: -1, settingAck: -1}
@@ -136,6 +136,7 @@ func (c *campaign) cut(atLeast, atMost time.Duration) {
 		c.cutRecovery()
 	}
 	points, starts := readCheckpoint(c.data, "recovery-point-offset-checkpoint"), readCheckpoint(c.data, "log-start-offset-checkpoint")
+	written := c.logSize()
 	if err := c.broker.TryStart(); err != nil && c.control {
 		c.broken = true
 		c.wrong = append(c.wrong, fmt.Sprintf("after power cut %d (%s): does not start: %v", c.cuts, how, err))
@@ -144,6 +145,7 @@ func (c *campaign) cut(atLeast, atMost time.Duration) {
 		c.t.Fatalf("after power cut %d (%s): %v; the end of its log:\n%s", c.cuts, how, err, harness.Tail(c.broker.LogFile, 40))
 	}
 	c.inspect(fmt.Sprintf("power cut %d (%s)", c.cuts, how), promised, points, starts)
+	c.complain(fmt.Sprintf("power cut %d (%s)", c.cuts, how), written, trouble)
 	if c.random.IntN(4) == 0 && !c.control {
 		c.restart()
 	}
@@ -201,34 +203,49 @@ func (c *campaign) restart() {
 	c.t.Helper()
 	c.closeKeepers()
 	c.broker.Stop()
-	written, err := os.Stat(c.broker.LogFile)
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	written := c.logSize()
 	if _, err := os.Stat(filepath.Join(c.data, ".kafka_cleanshutdown")); err != nil {
 		c.wrong = append(c.wrong, fmt.Sprintf("after a clean stop: %v", err))
 	}
 	promised := c.ledger.promises()
 	c.broker.Start()
 	c.inspect("a clean stop", promised, nil, nil)
+	c.complain("a clean stop", written, trouble)
+	c.complain("a clean stop", written, mended)
+}
+
+// trouble is what Ottla says of what no power cut may do; mended is what it says when it had to repair something.
+var (
+	trouble = regexp.MustCompile(`\] (ERROR|FATAL|PANIC) |BUG:|^panic|discarded an unreadable checkpoint`)
+	mended  = regexp.MustCompile(`the last stop was not clean|recovered a segment|cut off a torn tail|behind a torn batch|rebuilt an index|discarded a producer snapshot`)
+)
+
+// logSize is how long the broker's own log is.
+func (c *campaign) logSize() int64 {
+	info, err := os.Stat(c.broker.LogFile)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// complain notes the lines that Ottla wrote since then and that are like a pattern.
+func (c *campaign) complain(after string, written int64, pattern *regexp.Regexp) {
 	text, err := os.ReadFile(c.broker.LogFile)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(text[written.Size():]), "\n") {
-		if mended.MatchString(line) {
-			c.wrong = append(c.wrong, "after a clean stop: "+line)
+	for _, line := range strings.Split(string(text[written:]), "\n") {
+		if !c.control && pattern.MatchString(line) {
+			c.wrong = append(c.wrong, "after "+after+", in its log: "+line)
 		}
 	}
 }
 
-// mended is what Ottla says when it had to repair something.
-var mended = regexp.MustCompile(`(?i)\bBUG:|panic|torn|truncat|corrupt|damaged|segment recovered|rebuilt|level=error|"level":"error"| ERR `)
-
 // inspect looks at everything and notes what is wrong.
 func (c *campaign) inspect(after string, promised map[place]partition, points, starts map[place]int64) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	defer cancel()
 	asker := client(c.broker.Address)
 	defer asker.Close()

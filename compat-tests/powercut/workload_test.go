@@ -59,6 +59,7 @@ func client(address string, options ...kgo.Opt) *kgo.Client {
 		kgo.SeedBrokers(address), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0), kgo.MetadataMinAge(20 * time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }), kgo.RetryTimeout(time.Hour),
 		kgo.UnknownTopicRetries(-1), kgo.AlwaysRetryEOF(),
+		kgo.ProducerBatchMaxBytes(20000), // a batch must fit into a segment
 	}, options...)...)
 	if err != nil {
 		panic(fmt.Sprintf("BUG: options of a client: %v", err))
