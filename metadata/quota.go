@@ -85,5 +85,5 @@ func unpackTags(packed string) []UnknownTag {
 		return nil
 	}
 	b := kbin.Reader{Src: []byte(strings.Clone(packed))}
-	return persisted.ReadTags(&b, nil)
+	return persisted.ReadUnknownTags(&b)
 }

@@ -112,7 +112,7 @@ func (v *KRaftVersionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewKRaftVersionRecord()
 	v.Version = b.Int16()
 	v.KRaftVersion = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // LeaderChangeMessage is the body of a control record; versions 0 to 1.
@@ -189,7 +189,7 @@ func (v *LeaderChangeMessage) read(b *kbin.Reader, version int16) {
 			v.GrantingVoters = append(v.GrantingVoters, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // LeaderChangeMessageVoter is a part of LeaderChangeMessage.
@@ -219,7 +219,7 @@ func (v *LeaderChangeMessageVoter) read(b *kbin.Reader, version int16) {
 	if version >= 1 {
 		v.VoterDirectoryID = b.Uuid()
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // SnapshotFooterRecord is the body of a control record; versions 0 to 0.
@@ -261,7 +261,7 @@ func (v *SnapshotFooterRecord) append(dst []byte, version int16) []byte {
 func (v *SnapshotFooterRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewSnapshotFooterRecord()
 	v.Version = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // SnapshotHeaderRecord is the body of a control record; versions 0 to 0.
@@ -306,7 +306,7 @@ func (v *SnapshotHeaderRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewSnapshotHeaderRecord()
 	v.Version = b.Int16()
 	v.LastContainedLogTimestamp = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // VotersRecord is the body of a control record; versions 0 to 0.
@@ -364,7 +364,7 @@ func (v *VotersRecord) read(b *kbin.Reader, version int16) {
 			v.Voters = append(v.Voters, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // VotersRecordVoter is a part of VotersRecord.
@@ -409,7 +409,7 @@ func (v *VotersRecordVoter) read(b *kbin.Reader, version int16) {
 		}
 	}
 	v.KRaftVersionFeature.read(b, version)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // VotersRecordEndpoint is a part of VotersRecord.
@@ -438,7 +438,7 @@ func (v *VotersRecordEndpoint) read(b *kbin.Reader, version int16) {
 	v.Name = persisted.ReadString(b, true)
 	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // VotersRecordKRaftVersionFeature is a part of VotersRecord.
@@ -464,7 +464,7 @@ func (v *VotersRecordKRaftVersionFeature) read(b *kbin.Reader, version int16) {
 	*v = *NewVotersRecordKRaftVersionFeature()
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RegisterBrokerRecord is the record of type 0; versions 0 to 4.
@@ -588,12 +588,14 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 	if version >= 1 {
 		v.InControlledShutdown = b.Bool()
 	}
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			if !(version >= 3) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.LogDirs = nil
 			if n, ok := persisted.ReadLength(b, false, true); ok {
@@ -609,7 +611,7 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 		case 1:
 			if !(version >= 4) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.CordonedLogDirs = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -624,10 +626,10 @@ func (v *RegisterBrokerRecord) read(b *kbin.Reader, version int16) {
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // RegisterBrokerRecordBrokerEndpoint is a part of RegisterBrokerRecord.
@@ -659,7 +661,7 @@ func (v *RegisterBrokerRecordBrokerEndpoint) read(b *kbin.Reader, version int16)
 	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
 	v.SecurityProtocol = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RegisterBrokerRecordBrokerFeature is a part of RegisterBrokerRecord.
@@ -688,7 +690,7 @@ func (v *RegisterBrokerRecordBrokerFeature) read(b *kbin.Reader, version int16) 
 	v.Name = persisted.ReadString(b, true)
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // UnregisterBrokerRecord is the record of type 1; versions 0 to 0.
@@ -736,7 +738,7 @@ func (v *UnregisterBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewUnregisterBrokerRecord()
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // TopicRecord is the record of type 2; versions 0 to 0.
@@ -784,7 +786,7 @@ func (v *TopicRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewTopicRecord()
 	v.Name = persisted.ReadString(b, true)
 	v.TopicID = b.Uuid()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // PartitionRecord is the record of type 3; versions 0 to 2.
@@ -955,14 +957,16 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 			}
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.LeaderRecoveryState = b.Int8()
 		case 1:
 			if !(version >= 2) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.EligibleLeaderReplicas = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -979,7 +983,7 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 		case 2:
 			if !(version >= 2) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.LastKnownELR = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -994,10 +998,10 @@ func (v *PartitionRecord) read(b *kbin.Reader, version int16) {
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ConfigRecord is the record of type 4; versions 0 to 0.
@@ -1051,7 +1055,7 @@ func (v *ConfigRecord) read(b *kbin.Reader, version int16) {
 	v.ResourceName = persisted.ReadString(b, true)
 	v.Name = persisted.ReadString(b, true)
 	v.Value = persisted.ReadNullableString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // PartitionChangeRecord is the record of type 5; versions 0 to 2.
@@ -1179,8 +1183,10 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewPartitionChangeRecord()
 	v.PartitionID = b.Int32()
 	v.TopicID = b.Uuid()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.ISR = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1240,7 +1246,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 		case 6:
 			if !(version >= 2) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.EligibleLeaderReplicas = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1257,7 +1263,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 		case 7:
 			if !(version >= 2) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.LastKnownELR = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1274,7 +1280,7 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 		case 8:
 			if !(version >= 1) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.Directories = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1289,10 +1295,10 @@ func (v *PartitionChangeRecord) read(b *kbin.Reader, version int16) {
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // FenceBrokerRecord is the record of type 7; versions 0 to 0.
@@ -1340,7 +1346,7 @@ func (v *FenceBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewFenceBrokerRecord()
 	v.ID = b.Int32()
 	v.Epoch = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // UnfenceBrokerRecord is the record of type 8; versions 0 to 0.
@@ -1388,7 +1394,7 @@ func (v *UnfenceBrokerRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewUnfenceBrokerRecord()
 	v.ID = b.Int32()
 	v.Epoch = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RemoveTopicRecord is the record of type 9; versions 0 to 0.
@@ -1433,7 +1439,7 @@ func (v *RemoveTopicRecord) append(dst []byte, version int16) []byte {
 func (v *RemoveTopicRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveTopicRecord()
 	v.TopicID = b.Uuid()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // DelegationTokenRecord is the record of type 10; versions 0 to 0.
@@ -1509,7 +1515,7 @@ func (v *DelegationTokenRecord) read(b *kbin.Reader, version int16) {
 	v.MaxTimestamp = b.Int64()
 	v.ExpirationTimestamp = b.Int64()
 	v.TokenID = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // UserScramCredentialRecord is the record of type 11; versions 0 to 0.
@@ -1569,7 +1575,7 @@ func (v *UserScramCredentialRecord) read(b *kbin.Reader, version int16) {
 	v.StoredKey = persisted.ReadBytes(b, false, true)
 	v.ServerKey = persisted.ReadBytes(b, false, true)
 	v.Iterations = b.Int32()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // FeatureLevelRecord is the record of type 12; versions 0 to 0.
@@ -1617,7 +1623,7 @@ func (v *FeatureLevelRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewFeatureLevelRecord()
 	v.Name = persisted.ReadString(b, true)
 	v.FeatureLevel = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ClientQuotaRecord is the record of type 14; versions 0 to 0.
@@ -1684,7 +1690,7 @@ func (v *ClientQuotaRecord) read(b *kbin.Reader, version int16) {
 	v.Key = persisted.ReadString(b, true)
 	v.Value = b.Float64()
 	v.Remove = b.Bool()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ClientQuotaRecordEntityData is a part of ClientQuotaRecord.
@@ -1710,7 +1716,7 @@ func (v *ClientQuotaRecordEntityData) read(b *kbin.Reader, version int16) {
 	*v = *NewClientQuotaRecordEntityData()
 	v.EntityType = persisted.ReadString(b, true)
 	v.EntityName = persisted.ReadNullableString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ProducerIdsRecord is the record of type 15; versions 0 to 0.
@@ -1763,7 +1769,7 @@ func (v *ProducerIdsRecord) read(b *kbin.Reader, version int16) {
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
 	v.NextProducerID = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // BrokerRegistrationChangeRecord is the record of type 17; versions 0 to 3.
@@ -1842,20 +1848,22 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewBrokerRegistrationChangeRecord()
 	v.BrokerID = b.Int32()
 	v.BrokerEpoch = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.Fenced = b.Int8()
 		case 1:
 			if !(version >= 1) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.InControlledShutdown = b.Int8()
 		case 2:
 			if !(version >= 2) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.LogDirs = nil
 			if n, ok := persisted.ReadLength(b, false, true); ok {
@@ -1871,7 +1879,7 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 		case 3:
 			if !(version >= 3) {
 				b.Span(-1)
-				return true
+				continue
 			}
 			v.CordonedLogDirs = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1886,10 +1894,10 @@ func (v *BrokerRegistrationChangeRecord) read(b *kbin.Reader, version int16) {
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // AccessControlEntryRecord is the record of type 18; versions 0 to 0.
@@ -1955,7 +1963,7 @@ func (v *AccessControlEntryRecord) read(b *kbin.Reader, version int16) {
 	v.Host = persisted.ReadString(b, true)
 	v.Operation = b.Int8()
 	v.PermissionType = b.Int8()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RemoveAccessControlEntryRecord is the record of type 19; versions 0 to 0.
@@ -2000,7 +2008,7 @@ func (v *RemoveAccessControlEntryRecord) append(dst []byte, version int16) []byt
 func (v *RemoveAccessControlEntryRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveAccessControlEntryRecord()
 	v.ID = b.Uuid()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // NoOpRecord is the record of type 20; versions 0 to 0.
@@ -2042,7 +2050,7 @@ func (v *NoOpRecord) append(dst []byte, version int16) []byte {
 
 func (v *NoOpRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewNoOpRecord()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ZkMigrationStateRecord is the record of type 21; versions 0 to 0.
@@ -2087,7 +2095,7 @@ func (v *ZkMigrationStateRecord) append(dst []byte, version int16) []byte {
 func (v *ZkMigrationStateRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewZkMigrationStateRecord()
 	v.ZkMigrationState = b.Int8()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RemoveUserScramCredentialRecord is the record of type 22; versions 0 to 0.
@@ -2135,7 +2143,7 @@ func (v *RemoveUserScramCredentialRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveUserScramCredentialRecord()
 	v.Name = persisted.ReadString(b, true)
 	v.Mechanism = b.Int8()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // BeginTransactionRecord is the record of type 23; versions 0 to 0.
@@ -2184,15 +2192,17 @@ func (v *BeginTransactionRecord) append(dst []byte, version int16) []byte {
 
 func (v *BeginTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewBeginTransactionRecord()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.Name = persisted.ReadNullableString(b, true)
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // EndTransactionRecord is the record of type 24; versions 0 to 0.
@@ -2234,7 +2244,7 @@ func (v *EndTransactionRecord) append(dst []byte, version int16) []byte {
 
 func (v *EndTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewEndTransactionRecord()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // AbortTransactionRecord is the record of type 25; versions 0 to 0.
@@ -2283,15 +2293,17 @@ func (v *AbortTransactionRecord) append(dst []byte, version int16) []byte {
 
 func (v *AbortTransactionRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewAbortTransactionRecord()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.Reason = persisted.ReadNullableString(b, true)
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // RemoveDelegationTokenRecord is the record of type 26; versions 0 to 0.
@@ -2336,7 +2348,7 @@ func (v *RemoveDelegationTokenRecord) append(dst []byte, version int16) []byte {
 func (v *RemoveDelegationTokenRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewRemoveDelegationTokenRecord()
 	v.TokenID = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RegisterControllerRecord is the record of type 27; versions 0 to 0.
@@ -2419,7 +2431,7 @@ func (v *RegisterControllerRecord) read(b *kbin.Reader, version int16) {
 			v.Features = append(v.Features, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RegisterControllerRecordControllerEndpoint is a part of RegisterControllerRecord.
@@ -2451,7 +2463,7 @@ func (v *RegisterControllerRecordControllerEndpoint) read(b *kbin.Reader, versio
 	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
 	v.SecurityProtocol = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // RegisterControllerRecordControllerFeature is a part of RegisterControllerRecord.
@@ -2480,7 +2492,7 @@ func (v *RegisterControllerRecordControllerFeature) read(b *kbin.Reader, version
 	v.Name = persisted.ReadString(b, true)
 	v.MinSupportedVersion = b.Int16()
 	v.MaxSupportedVersion = b.Int16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ClearElrRecord is the record of type 28; versions 0 to 0.
@@ -2525,5 +2537,5 @@ func (v *ClearElrRecord) append(dst []byte, version int16) []byte {
 func (v *ClearElrRecord) read(b *kbin.Reader, version int16) {
 	*v = *NewClearElrRecord()
 	v.TopicName = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }

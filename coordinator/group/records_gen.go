@@ -334,19 +334,21 @@ func (v *OffsetCommitValue) read(b *kbin.Reader, version int16) {
 		v.ExpireTimestamp = b.Int64()
 	}
 	if version >= 4 {
-		v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-			switch tag {
+		all, tags := b, persisted.ReadTags(b)
+		for tags.Next(all) {
+			b := &tags.Field
+			switch tags.Tag {
 			case 0:
 				if !(version >= 4) {
 					b.Span(-1)
-					return true
+					continue
 				}
 				v.TopicID = b.Uuid()
 			default:
-				return false
+				tags.Keep()
 			}
-			return true
-		})
+		}
+		v.UnknownTags = tags.Unknown
 	}
 }
 
@@ -471,7 +473,7 @@ func (v *GroupMetadataValue) read(b *kbin.Reader, version int16) {
 		}
 	}
 	if version >= 4 {
-		v.UnknownTags = persisted.ReadTags(b, nil)
+		v.UnknownTags = persisted.ReadUnknownTags(b)
 	}
 }
 
@@ -529,7 +531,7 @@ func (v *GroupMetadataValueMemberMetadata) read(b *kbin.Reader, version int16) {
 	v.Subscription = persisted.ReadBytes(b, false, version >= 4)
 	v.Assignment = persisted.ReadBytes(b, false, version >= 4)
 	if version >= 4 {
-		v.UnknownTags = persisted.ReadTags(b, nil)
+		v.UnknownTags = persisted.ReadUnknownTags(b)
 	}
 }
 
@@ -624,15 +626,17 @@ func (v *ConsumerGroupMetadataValue) append(dst []byte, version int16) []byte {
 func (v *ConsumerGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupMetadataValue()
 	v.Epoch = b.Int32()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.MetadataHash = b.Int64()
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ConsumerGroupPartitionMetadataKey is the key of type 4; versions 0 to 0.
@@ -732,7 +736,7 @@ func (v *ConsumerGroupPartitionMetadataValue) read(b *kbin.Reader, version int16
 			v.Topics = append(v.Topics, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupPartitionMetadataValueTopicMetadata is a part of ConsumerGroupPartitionMetadataValue.
@@ -777,7 +781,7 @@ func (v *ConsumerGroupPartitionMetadataValueTopicMetadata) read(b *kbin.Reader, 
 			v.PartitionMetadata = append(v.PartitionMetadata, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupPartitionMetadataValuePartitionMetadata is a part of ConsumerGroupPartitionMetadataValue.
@@ -816,7 +820,7 @@ func (v *ConsumerGroupPartitionMetadataValuePartitionMetadata) read(b *kbin.Read
 			v.Racks = append(v.Racks, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupMemberMetadataKey is the key of type 5; versions 0 to 0.
@@ -955,8 +959,10 @@ func (v *ConsumerGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 	v.SubscribedTopicRegex = persisted.ReadNullableString(b, true)
 	v.RebalanceTimeoutMs = b.Int32()
 	v.ServerAssignor = persisted.ReadNullableString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.ClassicMemberMetadata = nil
 			if b.Uvarint() > 0 {
@@ -964,10 +970,10 @@ func (v *ConsumerGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 				v.ClassicMemberMetadata.read(b, version)
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ConsumerGroupMemberMetadataValueClassicMemberMetadata is a part of ConsumerGroupMemberMetadataValue.
@@ -1006,7 +1012,7 @@ func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) read(b *kbin.Rea
 			v.SupportedProtocols = append(v.SupportedProtocols, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 func (v *ConsumerGroupMemberMetadataValueClassicMemberMetadata) isDefault() bool {
@@ -1036,7 +1042,7 @@ func (v *ConsumerGroupMemberMetadataValueClassicProtocol) read(b *kbin.Reader, v
 	*v = *NewConsumerGroupMemberMetadataValueClassicProtocol()
 	v.Name = persisted.ReadString(b, true)
 	v.Metadata = persisted.ReadBytes(b, false, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupTargetAssignmentMetadataKey is the key of type 6; versions 0 to 0.
@@ -1130,15 +1136,17 @@ func (v *ConsumerGroupTargetAssignmentMetadataValue) append(dst []byte, version 
 func (v *ConsumerGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewConsumerGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ConsumerGroupTargetAssignmentMemberKey is the key of type 7; versions 0 to 0.
@@ -1241,7 +1249,7 @@ func (v *ConsumerGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version 
 			v.TopicPartitions = append(v.TopicPartitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupTargetAssignmentMemberValueTopicPartition is a part of ConsumerGroupTargetAssignmentMemberValue.
@@ -1280,7 +1288,7 @@ func (v *ConsumerGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Re
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupCurrentMemberAssignmentKey is the key of type 8; versions 0 to 0.
@@ -1408,7 +1416,7 @@ func (v *ConsumerGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version
 			v.PartitionsPendingRevocation = append(v.PartitionsPendingRevocation, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupCurrentMemberAssignmentValueTopicPartitions is a part of ConsumerGroupCurrentMemberAssignmentValue.
@@ -1459,8 +1467,10 @@ func (v *ConsumerGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.AssignmentEpochs = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -1475,10 +1485,10 @@ func (v *ConsumerGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ShareGroupMemberMetadataKey is the key of type 10; versions 0 to 0.
@@ -1590,7 +1600,7 @@ func (v *ShareGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 			v.SubscribedTopicNames = append(v.SubscribedTopicNames, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupMetadataKey is the key of type 11; versions 0 to 0.
@@ -1680,7 +1690,7 @@ func (v *ShareGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupMetadataValue()
 	v.Epoch = b.Int32()
 	v.MetadataHash = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupTargetAssignmentMetadataKey is the key of type 12; versions 0 to 0.
@@ -1774,15 +1784,17 @@ func (v *ShareGroupTargetAssignmentMetadataValue) append(dst []byte, version int
 func (v *ShareGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewShareGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // ShareGroupTargetAssignmentMemberKey is the key of type 13; versions 0 to 0.
@@ -1885,7 +1897,7 @@ func (v *ShareGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version int
 			v.TopicPartitions = append(v.TopicPartitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupTargetAssignmentMemberValueTopicPartition is a part of ShareGroupTargetAssignmentMemberValue.
@@ -1924,7 +1936,7 @@ func (v *ShareGroupTargetAssignmentMemberValueTopicPartition) read(b *kbin.Reade
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupCurrentMemberAssignmentKey is the key of type 14; versions 0 to 0.
@@ -2036,7 +2048,7 @@ func (v *ShareGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version in
 			v.AssignedPartitions = append(v.AssignedPartitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupCurrentMemberAssignmentValueTopicPartitions is a part of ShareGroupCurrentMemberAssignmentValue.
@@ -2075,7 +2087,7 @@ func (v *ShareGroupCurrentMemberAssignmentValueTopicPartitions) read(b *kbin.Rea
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupStatePartitionMetadataKey is the key of type 15; versions 0 to 0.
@@ -2207,7 +2219,7 @@ func (v *ShareGroupStatePartitionMetadataValue) read(b *kbin.Reader, version int
 			v.DeletingTopics = append(v.DeletingTopics, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupStatePartitionMetadataValueTopicPartitionsInfo is a part of ShareGroupStatePartitionMetadataValue.
@@ -2249,7 +2261,7 @@ func (v *ShareGroupStatePartitionMetadataValueTopicPartitionsInfo) read(b *kbin.
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ShareGroupStatePartitionMetadataValueTopicInfo is a part of ShareGroupStatePartitionMetadataValue.
@@ -2275,7 +2287,7 @@ func (v *ShareGroupStatePartitionMetadataValueTopicInfo) read(b *kbin.Reader, ve
 	*v = *NewShareGroupStatePartitionMetadataValueTopicInfo()
 	v.TopicID = b.Uuid()
 	v.TopicName = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // ConsumerGroupRegularExpressionKey is the key of type 16; versions 0 to 0.
@@ -2384,7 +2396,7 @@ func (v *ConsumerGroupRegularExpressionValue) read(b *kbin.Reader, version int16
 	}
 	v.Version = b.Int64()
 	v.Timestamp = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupMetadataKey is the key of type 17; versions 0 to 0.
@@ -2493,8 +2505,10 @@ func (v *StreamsGroupMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupMetadataValue()
 	v.Epoch = b.Int32()
 	v.MetadataHash = b.Int64()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.ValidatedTopologyEpoch = b.Int32()
 		case 1:
@@ -2511,10 +2525,10 @@ func (v *StreamsGroupMetadataValue) read(b *kbin.Reader, version int16) {
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // StreamsGroupMetadataValueLastAssignmentConfig is a part of StreamsGroupMetadataValue.
@@ -2540,7 +2554,7 @@ func (v *StreamsGroupMetadataValueLastAssignmentConfig) read(b *kbin.Reader, ver
 	*v = *NewStreamsGroupMetadataValueLastAssignmentConfig()
 	v.Key = persisted.ReadString(b, true)
 	v.Value = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupMemberMetadataKey is the key of type 19; versions 0 to 0.
@@ -2678,7 +2692,7 @@ func (v *StreamsGroupMemberMetadataValue) read(b *kbin.Reader, version int16) {
 			v.ClientTags = append(v.ClientTags, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupMemberMetadataValueEndpoint is a part of StreamsGroupMemberMetadataValue.
@@ -2704,7 +2718,7 @@ func (v *StreamsGroupMemberMetadataValueEndpoint) read(b *kbin.Reader, version i
 	*v = *NewStreamsGroupMemberMetadataValueEndpoint()
 	v.Host = persisted.ReadString(b, true)
 	v.Port = b.Uint16()
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupMemberMetadataValueKeyValue is a part of StreamsGroupMemberMetadataValue.
@@ -2730,7 +2744,7 @@ func (v *StreamsGroupMemberMetadataValueKeyValue) read(b *kbin.Reader, version i
 	*v = *NewStreamsGroupMemberMetadataValueKeyValue()
 	v.Key = persisted.ReadString(b, true)
 	v.Value = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTargetAssignmentMetadataKey is the key of type 20; versions 0 to 0.
@@ -2824,15 +2838,17 @@ func (v *StreamsGroupTargetAssignmentMetadataValue) append(dst []byte, version i
 func (v *StreamsGroupTargetAssignmentMetadataValue) read(b *kbin.Reader, version int16) {
 	*v = *NewStreamsGroupTargetAssignmentMetadataValue()
 	v.AssignmentEpoch = b.Int32()
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.AssignmentTimestamp = b.Int64()
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // StreamsGroupTargetAssignmentMemberKey is the key of type 21; versions 0 to 0.
@@ -2967,7 +2983,7 @@ func (v *StreamsGroupTargetAssignmentMemberValue) read(b *kbin.Reader, version i
 			v.WarmupTasks = append(v.WarmupTasks, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTargetAssignmentMemberValueTaskIDs is a part of StreamsGroupTargetAssignmentMemberValue.
@@ -3006,7 +3022,7 @@ func (v *StreamsGroupTargetAssignmentMemberValueTaskIDs) read(b *kbin.Reader, ve
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupCurrentMemberAssignmentKey is the key of type 22; versions 0 to 0.
@@ -3198,7 +3214,7 @@ func (v *StreamsGroupCurrentMemberAssignmentValue) read(b *kbin.Reader, version 
 			v.WarmupTasksPendingRevocation = append(v.WarmupTasksPendingRevocation, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupCurrentMemberAssignmentValueTaskIDs is a part of StreamsGroupCurrentMemberAssignmentValue.
@@ -3249,8 +3265,10 @@ func (v *StreamsGroupCurrentMemberAssignmentValueTaskIDs) read(b *kbin.Reader, v
 			v.Partitions = append(v.Partitions, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-		switch tag {
+	all, tags := b, persisted.ReadTags(b)
+	for tags.Next(all) {
+		b := &tags.Field
+		switch tags.Tag {
 		case 0:
 			v.AssignmentEpochs = nil
 			if n, ok := persisted.ReadLength(b, true, true); ok {
@@ -3265,10 +3283,10 @@ func (v *StreamsGroupCurrentMemberAssignmentValueTaskIDs) read(b *kbin.Reader, v
 				}
 			}
 		default:
-			return false
+			tags.Keep()
 		}
-		return true
-	})
+	}
+	v.UnknownTags = tags.Unknown
 }
 
 // StreamsGroupTopologyKey is the key of type 23; versions 0 to 0.
@@ -3371,7 +3389,7 @@ func (v *StreamsGroupTopologyValue) read(b *kbin.Reader, version int16) {
 			v.Subtopologies = append(v.Subtopologies, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTopologyValueSubtopology is a part of StreamsGroupTopologyValue.
@@ -3490,7 +3508,7 @@ func (v *StreamsGroupTopologyValueSubtopology) read(b *kbin.Reader, version int1
 			v.CopartitionGroups = append(v.CopartitionGroups, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTopologyValueCopartitionGroup is a part of StreamsGroupTopologyValue.
@@ -3558,7 +3576,7 @@ func (v *StreamsGroupTopologyValueCopartitionGroup) read(b *kbin.Reader, version
 			v.RepartitionSourceTopics = append(v.RepartitionSourceTopics, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTopologyValueTopicConfig is a part of StreamsGroupTopologyValue.
@@ -3584,7 +3602,7 @@ func (v *StreamsGroupTopologyValueTopicConfig) read(b *kbin.Reader, version int1
 	*v = *NewStreamsGroupTopologyValueTopicConfig()
 	v.Key = persisted.ReadString(b, true)
 	v.Value = persisted.ReadString(b, true)
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }
 
 // StreamsGroupTopologyValueTopicInfo is a part of StreamsGroupTopologyValue.
@@ -3629,5 +3647,5 @@ func (v *StreamsGroupTopologyValueTopicInfo) read(b *kbin.Reader, version int16)
 			v.TopicConfigs = append(v.TopicConfigs, element)
 		}
 	}
-	v.UnknownTags = persisted.ReadTags(b, nil)
+	v.UnknownTags = persisted.ReadUnknownTags(b)
 }

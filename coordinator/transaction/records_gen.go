@@ -177,37 +177,39 @@ func (v *TransactionLogValue) read(b *kbin.Reader, version int16) {
 	v.TransactionLastUpdateTimestampMs = b.Int64()
 	v.TransactionStartTimestampMs = b.Int64()
 	if version >= 1 {
-		v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {
-			switch tag {
+		all, tags := b, persisted.ReadTags(b)
+		for tags.Next(all) {
+			b := &tags.Field
+			switch tags.Tag {
 			case 0:
 				if !(version >= 1) {
 					b.Span(-1)
-					return true
+					continue
 				}
 				v.PreviousProducerID = b.Int64()
 			case 1:
 				if !(version >= 1) {
 					b.Span(-1)
-					return true
+					continue
 				}
 				v.NextProducerID = b.Int64()
 			case 2:
 				if !(version >= 1) {
 					b.Span(-1)
-					return true
+					continue
 				}
 				v.ClientTransactionVersion = b.Int16()
 			case 3:
 				if !(version >= 1) {
 					b.Span(-1)
-					return true
+					continue
 				}
 				v.NextProducerEpoch = b.Int16()
 			default:
-				return false
+				tags.Keep()
 			}
-			return true
-		})
+		}
+		v.UnknownTags = tags.Unknown
 	}
 }
 
@@ -250,6 +252,6 @@ func (v *TransactionLogValuePartitionsSchema) read(b *kbin.Reader, version int16
 		}
 	}
 	if version >= 1 {
-		v.UnknownTags = persisted.ReadTags(b, nil)
+		v.UnknownTags = persisted.ReadUnknownTags(b)
 	}
 }

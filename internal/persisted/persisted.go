@@ -145,23 +145,46 @@ func AppendTags(dst []byte, known, unknown []UnknownTag) []byte {
 	return dst
 }
 
-// ReadTags reads tagged fields. Known, if not nil, reads one from its own bytes, all of them, or returns false.
-func ReadTags(b *kbin.Reader, known func(tag uint32, b *kbin.Reader) bool) (unknown []UnknownTag) {
-	for range b.Uvarint() {
-		tag := b.Uvarint()
-		value := b.Span(int(b.Uvarint()))
-		if !b.Ok() {
-			return nil
-		}
-		field := kbin.Reader{Src: value}
-		if known != nil && known(tag, &field) {
-			if !field.Ok() || len(field.Src) > 0 {
-				b.Span(-1)
-				return nil
-			}
-			continue
-		}
-		unknown = append(unknown, UnknownTag{tag, append([]byte{}, value...)})
+// TagReader walks over tagged fields: after each Next that is true the field is read from Field, all of it, or kept as it is by Keep.
+type TagReader struct {
+	Tag     uint32
+	Field   kbin.Reader
+	Unknown []UnknownTag // what was kept
+
+	left uint32
+	open bool
+}
+
+// ReadTags begins to read tagged fields.
+func ReadTags(b *kbin.Reader) TagReader { return TagReader{left: b.Uvarint()} }
+
+// Next goes to the next field of b; false at the end, and where one could not be read, which marks b as bad.
+func (t *TagReader) Next(b *kbin.Reader) bool {
+	if t.open && (!t.Field.Ok() || len(t.Field.Src) > 0) {
+		b.Span(-1)
+		return false
 	}
-	return unknown
+	if t.left == 0 {
+		return false
+	}
+	t.left--
+	t.Tag = b.Uvarint()
+	t.Field = kbin.Reader{Src: b.Span(int(b.Uvarint()))}
+	t.open = b.Ok()
+	return t.open
+}
+
+// Keep keeps a field that is not known.
+func (t *TagReader) Keep() {
+	t.Unknown = append(t.Unknown, UnknownTag{t.Tag, append([]byte{}, t.Field.Src...)})
+	t.open = false
+}
+
+// ReadUnknownTags reads tagged fields of which none is known.
+func ReadUnknownTags(b *kbin.Reader) []UnknownTag {
+	t := ReadTags(b)
+	for t.Next(b) {
+		t.Keep()
+	}
+	return t.Unknown
 }

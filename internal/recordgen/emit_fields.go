@@ -178,18 +178,18 @@ func (e *emitter) needsIsDefault(s *structure) bool {
 
 func (e *emitter) readTags(m *message, fields []*field) {
 	if len(fields) == 0 {
-		e.line("v.UnknownTags = persisted.ReadTags(b, nil)")
+		e.line("v.UnknownTags = persisted.ReadUnknownTags(b)")
 		return
 	}
-	e.line("v.UnknownTags = persisted.ReadTags(b, func(tag uint32, b *kbin.Reader) bool {\nswitch tag {")
+	e.line("all, tags := b, persisted.ReadTags(b)\nfor tags.Next(all) {\nb := &tags.Field\nswitch tags.Tag {")
 	for _, f := range fields {
 		e.line("case %d:", f.tag)
 		if c := condition(f.versions, m.maxVersion); c != "" {
-			e.line("if !(%s) {\nb.Span(-1)\nreturn true\n}", c)
+			e.line("if !(%s) {\nb.Span(-1)\ncontinue\n}", c)
 		}
 		e.readField(m, f, "b", "v."+f.goName)
 	}
-	e.line("default:\nreturn false\n}\nreturn true\n})")
+	e.line("default:\ntags.Keep()\n}\n}\nv.UnknownTags = tags.Unknown")
 }
 
 // readField emits the lines that read one field.
