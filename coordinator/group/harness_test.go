@@ -30,6 +30,8 @@ type world struct {
 	held    []func(*kerr.Error)
 	out     strings.Builder
 	quiet   bool
+	// restarts counts the times that the group was read from the log again.
+	restarts int
 	// waiting counts the answers that somebody waits for.
 	waiting map[string]int
 	// lost are groups whose last record could not be written.
@@ -198,6 +200,7 @@ func (w *world) advance(by time.Duration) {
 
 // restart unloads the machine and loads a new one from the log.
 func (w *world) restart() {
+	w.restarts++
 	w.release(kerr.NotCoordinator)
 	w.machine.Unloaded()
 	w.boot()
