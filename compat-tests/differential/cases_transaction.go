@@ -1,7 +1,11 @@
 package differential
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,26 +63,31 @@ func (h *exactlyOnce) step(label string, build func(side *side) kmsg.Request, se
 	}
 }
 
-// ownIDs puts a number for each producer id in the order in which this side has told them, and leaves out times and bytes.
+// ownIDs puts a number for each producer id in the order in which this side has told them, tells the batches of a partition
+// instead of their bytes, and leaves out times.
 func (s *side) ownIDs(tree any) any {
-	known, ok := s.values["producer ids"].(map[int64]int)
-	if !ok {
-		known = map[int64]int{}
-		s.values["producer ids"] = known
-	}
 	switch node := tree.(type) {
 	case map[string]any:
 		for name, value := range node {
 			switch name {
 			case "ProducerID":
-				if id, ok := value.(int64); ok && id > 0 {
-					if _, seen := known[id]; !seen {
-						known[id] = len(known)
-					}
-					node[name] = fmt.Sprintf("PRODUCER(%d)", known[id])
+				if id, ok := value.(int64); ok {
+					node[name] = s.ownID(id)
 				}
-			case "RecordBatches", "StartTimestamp", "LastTimestamp", "SessionID", "CoordinatorEpoch":
+			case "RecordBatches":
+				node[name] = s.batches(value)
+			case "StartTimestamp", "LastTimestamp", "SessionID":
 				delete(node, name)
+			case "Timestamp":
+				// Records carry the suite's time, markers that of their broker.
+				if at, ok := value.(int64); ok && at > now+1000 {
+					node[name] = "a marker's"
+				}
+			case "ActiveProducers", "TransactionStates":
+				node[name] = s.ownIDs(value)
+				if list, ok := node[name].([]any); ok {
+					slices.SortStableFunc(list, func(a, b any) int { return strings.Compare(jsonText(a), jsonText(b)) })
+				}
 			default:
 				node[name] = s.ownIDs(value)
 			}
@@ -89,6 +98,50 @@ func (s *side) ownIDs(tree any) any {
 		}
 	}
 	return tree
+}
+
+// ownID names a producer id; one that no broker has given stays as it is.
+func (s *side) ownID(id int64) string {
+	if id < 0 || id >= strangers {
+		return fmt.Sprint(id)
+	}
+	known, ok := s.values["producer ids"].(map[int64]int)
+	if !ok {
+		known = map[int64]int{}
+		s.values["producer ids"] = known
+	}
+	if _, seen := known[id]; !seen {
+		known[id] = len(known)
+	}
+	return fmt.Sprintf("PRODUCER(%d)", known[id])
+}
+
+// batches tells of each record batch in a fetched partition what both sides must have alike.
+func (s *side) batches(hexadecimal any) any {
+	text, ok := hexadecimal.(string)
+	if !ok {
+		return hexadecimal
+	}
+	raw, err := hex.DecodeString(text)
+	if err != nil {
+		return err.Error()
+	}
+	var told []any
+	for len(raw) >= 12 {
+		length := 12 + int(binary.BigEndian.Uint32(raw[8:]))
+		b := kmsg.RecordBatch{}
+		if length > len(raw) || b.ReadFrom(raw[:length]) != nil {
+			return append(told, fmt.Sprintf("%x", raw))
+		}
+		raw = raw[length:]
+		line := fmt.Sprintf("offset %d+%d of leader epoch %d, magic %d, attributes %d, %s epoch %d sequence %d, %d records", b.FirstOffset, b.LastOffsetDelta,
+			b.PartitionLeaderEpoch, b.Magic, b.Attributes, s.ownID(b.ProducerID), b.ProducerEpoch, b.FirstSequence, b.NumRecords)
+		if b.Attributes&0x20 == 0 {
+			line += fmt.Sprintf(" at %d to %d", b.FirstTimestamp, b.MaxTimestamp)
+		}
+		told = append(told, line+fmt.Sprintf(" %x", b.Records))
+	}
+	return told
 }
 
 // producer is what a side's producer has now.
@@ -190,7 +243,7 @@ func (h *exactlyOnce) awaitIdle() {
 				h.t.Fatalf("describe on %s: %+v %v", side.broker.Name, got, err)
 			}
 			state := got.response.(*kmsg.DescribeTransactionsResponse).TransactionStates[0].State
-			if state == "Empty" || state == "CompleteCommit" || state == "CompleteAbort" {
+			if !strings.HasPrefix(state, "Prepare") {
 				break
 			}
 			if time.Now().After(deadline) {
@@ -285,6 +338,42 @@ func (h *exactlyOnce) begin() {
 			}
 			if time.Now().After(deadline) {
 				h.t.Fatalf("%s coordinates no transactions: %v", side.broker.Name, kerr.ErrorForCode(got.response.(*kmsg.InitProducerIDResponse).ErrorCode))
+			}
+		}
+	}
+}
+
+// awaitCoordinators asks both sides until every partition of __transaction_state and of __consumer_offsets has its coordinator: ids and groups
+// of many names, which fall on all of them.
+func (s *suite) awaitCoordinators(t *testing.T) {
+	t.Helper()
+	h := exactlyOnce{t: t, s: s, protocol: protocols()[3], topic: "coordinated", sequence: map[int32]int32{}}
+	for i := range 200 {
+		h.id = fmt.Sprint("coordinated-", i)
+		if i == 0 {
+			h.begin()
+		}
+		for _, side := range s.sides {
+			for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				r := kmsg.NewPtrDescribeTransactionsRequest()
+				r.TransactionalIDs = []string{h.id}
+				o := kmsg.NewPtrOffsetFetchRequest()
+				o.Version, o.Group = 7, h.id
+				got, err := side.do("", r, false)
+				if err != nil || got.closed {
+					t.Fatalf("describe on %s: %+v %v", side.broker.Name, got, err)
+				}
+				offsets, err := side.do("", o, false)
+				if err != nil || offsets.closed {
+					t.Fatalf("offsets on %s: %+v %v", side.broker.Name, offsets, err)
+				}
+				code := got.response.(*kmsg.DescribeTransactionsResponse).TransactionStates[0].ErrorCode
+				if (code == 0 || code == kerr.TransactionalIDNotFound.Code) && offsets.response.(*kmsg.OffsetFetchResponse).ErrorCode == 0 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%s does not coordinate %s: %d", side.broker.Name, h.id, code)
+				}
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func TestAnswers(t *testing.T) {
 	for _, h := range histories() {
 		t.Run("History/"+h.name, func(t *testing.T) { h.run(t, s) })
 	}
-	t.Run("Random", func(t *testing.T) { randomHistories(t, s, 12) })
+	t.Run("Random", func(t *testing.T) { randomHistories(t, s, mixed, 12) })
 	for _, a := range s.accepted {
 		if !a.used && os.Getenv("OTTLA_CONTROL") == "" {
 			t.Errorf("accepted.txt: this difference did not occur, take it out: %s", a.text)
@@ -51,13 +51,13 @@ func TestSoakHistories(t *testing.T) {
 	s := newSuite(t)
 	s.prepare(t)
 	for time.Now().Before(end) && !t.Failed() {
-		randomHistories(t, s, 10)
+		randomHistories(t, s, mixed, 10)
 	}
 	t.Logf("%d requests compared", s.requests)
 }
 
 // randomHistories runs histories drawn from a seed, which OTTLA_SEED can give. A failing one is cut down before it is told.
-func randomHistories(t *testing.T, s *suite, histories int) {
+func randomHistories(t *testing.T, s *suite, kind kindOfHistory, histories int) {
 	t.Helper()
 	seed, err := strconv.ParseUint(os.Getenv("OTTLA_SEED"), 10, 64)
 	if err != nil {
@@ -66,11 +66,11 @@ func randomHistories(t *testing.T, s *suite, histories int) {
 	t.Logf("OTTLA_SEED=%d", seed)
 	for i := range histories {
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
-		operations, prefix := drawHistory(random, 60), fmt.Sprintf("r%d-%d-", seed, i)
-		if difference := s.runHistory(t, prefix, operations); difference != "" {
-			short := s.shorten(t, prefix, operations)
+		operations, prefix := kind.draw(random, kind.steps), fmt.Sprintf("r%d-%d-", seed, i)
+		if difference := s.runHistory(t, kind, prefix, operations); difference != "" {
+			short := s.shorten(t, kind, prefix, operations)
 			t.Fatalf("OTTLA_SEED=%d, history %d: %s\nshortest history that shows a difference:\n%s\n%s", seed, i, difference,
-				texts(short), s.runHistory(t, prefix+"again-", short))
+				texts(short), s.runHistory(t, kind, prefix+"again-", short))
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 type operation struct {
 	text  string
 	build func(w *world, side *side) kmsg.Request
+	// see keeps what a later operation needs of a side's answer.
+	see func(w *world, side *side, response kmsg.Response)
 	// settle waits, after a change, until both brokers show it.
 	settle func(t *testing.T, w *world)
 }
@@ -23,9 +25,25 @@ type operation struct {
 type world struct {
 	suite  *suite
 	prefix string
+	// tree makes of a side's answer what is compared.
+	tree func(s *side, a answer) any
 }
 
 func (w *world) name(short string) string { return w.prefix + short }
+
+// kindOfHistory is how the random histories of one kind are drawn and compared.
+type kindOfHistory struct {
+	draw func(random *rand.Rand, n int) []operation
+	tree func(s *side, a answer) any
+	// steps is the length of one.
+	steps int
+}
+
+// mixed are topics, records, offsets and configurations; transactions is what the coordinators of transactions and groups do.
+var (
+	mixed        = kindOfHistory{drawHistory, (*side).tree, 60}
+	transactions = kindOfHistory{drawTransactions, func(s *side, a answer) any { return s.ownIDs(s.tree(a)) }, 50}
+)
 
 // drawHistory draws n operations on two topics and one group.
 func drawHistory(random *rand.Rand, n int) []operation {
@@ -256,9 +274,9 @@ func (s *suite) agree(t *testing.T, build func(side *side) kmsg.Request) {
 }
 
 // runHistory runs the operations on both sides and returns the first difference, "" where there is none.
-func (s *suite) runHistory(t *testing.T, prefix string, operations []operation) string {
+func (s *suite) runHistory(t *testing.T, kind kindOfHistory, prefix string, operations []operation) string {
 	t.Helper()
-	w := &world{suite: s, prefix: prefix}
+	w := &world{suite: s, prefix: prefix, tree: kind.tree}
 	for i, o := range operations {
 		var trees [2]any
 		for j, side := range s.sides {
@@ -266,7 +284,10 @@ func (s *suite) runHistory(t *testing.T, prefix string, operations []operation) 
 			if err != nil {
 				return fmt.Sprintf("step %d, %s: %s: %v", i, o.text, side.broker.Name, err)
 			}
-			trees[j] = side.tree(got)
+			if o.see != nil && !got.closed {
+				o.see(w, side, got.response)
+			}
+			trees[j] = w.tree(side, got)
 		}
 		s.requests++
 		for _, d := range compare("", trees[0], trees[1]) {
@@ -282,7 +303,7 @@ func (s *suite) runHistory(t *testing.T, prefix string, operations []operation) 
 }
 
 // shorten drops operations as long as the rest still shows a difference.
-func (s *suite) shorten(t *testing.T, prefix string, operations []operation) []operation {
+func (s *suite) shorten(t *testing.T, kind kindOfHistory, prefix string, operations []operation) []operation {
 	t.Helper()
 	runs := 0
 	for chunk := len(operations) / 2; chunk > 0; {
@@ -290,7 +311,7 @@ func (s *suite) shorten(t *testing.T, prefix string, operations []operation) []o
 		for from := 0; from+chunk <= len(operations); from += chunk {
 			rest := append(append([]operation(nil), operations[:from]...), operations[from+chunk:]...)
 			runs++
-			if s.runHistory(t, fmt.Sprintf("%ss%d-", prefix, runs), rest) != "" {
+			if s.runHistory(t, kind, fmt.Sprintf("%ss%d-", prefix, runs), rest) != "" {
 				operations, shorter = rest, true
 				break
 			}

@@ -3,8 +3,11 @@ package differential
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"ottla/compat-tests/harness"
 )
 
 // TestTransactions plays the same transactions to both brokers in each of the protocols that a client may speak.
@@ -222,4 +225,25 @@ func (h *exactlyOnce) markers() {
 		h.end("abort after a marker of a client", false, nil)
 		h.awaitIdle()
 	}
+}
+
+// TestRandomTransactions plays random histories of transactions, members and offsets to both brokers.
+func TestRandomTransactions(t *testing.T) {
+	s := newSuite(t)
+	s.prepare(t)
+	s.awaitCoordinators(t)
+	randomHistories(t, s, transactions, 12)
+	t.Logf("%d requests compared", s.requests)
+}
+
+// TestSoakTransactions does so for as long as OTTLA_SOAK_MINUTES says.
+func TestSoakTransactions(t *testing.T) {
+	limit := harness.Soak(t)
+	s := newSuite(t)
+	s.prepare(t)
+	s.awaitCoordinators(t)
+	for end := time.Now().Add(limit); time.Now().Before(end) && !t.Failed(); {
+		randomHistories(t, s, transactions, 10)
+	}
+	t.Logf("%d requests compared", s.requests)
 }
