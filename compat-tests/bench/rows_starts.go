@@ -29,7 +29,7 @@ func startRows() []Row {
 			Name:  "start-10gb",
 			Title: "start with 10 GB in 1,000 partitions, after a clean stop and after kill -9",
 			Settings: "10 MB a partition in 64 × 1 KB batches, written through the subject itself; the files are read once before each start, so that the disk is " +
-				"not what is measured; three starts each, medians; before each start after kill -9 the checkpoint files are put back to what the first " +
+				"not what is measured; medians of three starts each, but of one of Apache Kafka's, which take long; before each start after kill -9 the checkpoint files are put back to what the first " +
 				"kill -9 left, for a start moves the recovery points",
 			Goals: []Goal{
 				atMost("clean: first answer s", 0.3, None),
@@ -81,7 +81,11 @@ func emptyStart(ctx context.Context, s *Subject) (Measurement, error) {
 
 // bigStart measures starts with much data.
 func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
-	const topic, repeats = "big", 3
+	const topic = "big"
+	repeats := 3
+	if s.Kind == Kafka {
+		repeats = 1
+	}
 	partitions := s.Count(1000, 10)
 	if err := formatAndStart(ctx, s); err != nil {
 		return nil, err
@@ -103,9 +107,13 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 	if err != nil {
 		return nil, err
 	}
+	stop := func() error {
+		_, err := s.Stop()
+		return err
+	}
 	starts := func(name string, before func() error, after func() error) error {
 		figures := map[string][]float64{}
-		for range repeats {
+		for i := range repeats {
 			if err := errors.Join(before(), readAll(s.Data)); err != nil {
 				return err
 			}
@@ -116,6 +124,9 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 			for _, figure := range once {
 				figures[figure.Quantity] = append(figures[figure.Quantity], figure.Value)
 			}
+			if i == repeats-1 {
+				after = stop
+			}
 			if err := after(); err != nil {
 				return err
 			}
@@ -125,19 +136,6 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 		return nil
 	}
 	if err := starts("kill -9", checkpoints.restore, s.Kill); err != nil {
-		return nil, err
-	}
-	if _, err := s.Start(ctx); err != nil {
-		return nil, err
-	}
-	if err := allServed(s.Address, topic, partitions, records); err != nil {
-		return nil, err
-	}
-	stop := func() error {
-		_, err := s.Stop()
-		return err
-	}
-	if err := stop(); err != nil {
 		return nil, err
 	}
 	return m, starts("clean", func() error { return nil }, stop)
