@@ -39,7 +39,7 @@ func ReadMetaProperties(fsys vfs.FS, dir string) (MetaProperties, error) {
 
 func parseMetaProperties(b []byte) (MetaProperties, error) {
 	p := MetaProperties{NodeID: -1}
-	values := parseJavaProperties(string(b))
+	values := parseJavaProperties(latin1(b))
 	take := func(key string) (string, bool) {
 		v, ok := values[key]
 		delete(values, key)
@@ -106,6 +106,15 @@ func WriteMetaProperties(fsys vfs.FS, dir string, properties MetaProperties) err
 		return fmt.Errorf("write %s of %s: %w", metaPropertiesFile, dir, err)
 	}
 	return nil
+}
+
+// latin1 is the text that Java reads out of a file of properties: each byte is a character.
+func latin1(b []byte) string {
+	characters := make([]rune, len(b))
+	for i, x := range b {
+		characters[i] = rune(x)
+	}
+	return string(characters)
 }
 
 // parseJavaProperties reads the grammar of java.util.Properties: comments, continued lines, three separators and escapes.
