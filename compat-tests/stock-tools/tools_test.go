@@ -34,6 +34,8 @@ var classes = map[string]map[string]string{
 		"reassign":        "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
 		"verify-producer": "org.apache.kafka.tools.VerifiableProducer",
 		"verify-consumer": "org.apache.kafka.tools.VerifiableConsumer",
+		"transactions":    "org.apache.kafka.tools.TransactionsCommand",
+		"all-groups":      "org.apache.kafka.tools.GroupsCommand",
 	},
 	"3.3.2": {
 		"topics":        "kafka.admin.TopicCommand",
@@ -53,6 +55,8 @@ type pair struct {
 	t       *testing.T
 	version string
 	brokers []*harness.Broker
+	// residents, if there are any, are the JVMs that run the tools, one for each broker; else each command has its own.
+	residents []*resident
 }
 
 // newPair starts both brokers with the same properties.
@@ -93,6 +97,10 @@ func (p *pair) run(c command) {
 	for i, broker := range p.brokers {
 		running.Go(func() {
 			line := strings.NewReplacer("$B", broker.Address, "$D", broker.Data).Replace(c.line)
+			if p.residents != nil {
+				results[i] = p.residents[i].run(p.t, class, c.in, split(line)...)
+				return
+			}
 			results[i] = harness.StockTool(p.t, p.version, class, harness.Command{Stdin: c.in}, split(line)...)
 		})
 	}
@@ -130,6 +138,8 @@ var (
 	columns   = regexp.MustCompile(`[ \t]+`)
 	crc       = regexp.MustCompile(`crc: \d+`)
 	ephemeral = regexp.MustCompile(`console-consumer-\d+`)
+	// A time and the duration beside it; what a marker was written at is a time too.
+	moment = regexp.MustCompile(`\b1[0-9]{12}\b( \d+)?`)
 )
 
 // normalise takes out of an output what differs between two runs of one broker.
@@ -142,7 +152,7 @@ func (p *pair) normalise(b *harness.Broker, output string) string {
 	output = member.ReplaceAllString(output, "$1-ID")
 	output = crc.ReplaceAllString(output, "crc: CRC")
 	output = ephemeral.ReplaceAllString(output, "console-consumer-N")
-	return columns.ReplaceAllString(output, " ")
+	return moment.ReplaceAllString(columns.ReplaceAllString(output, " "), "TIME")
 }
 
 // noise drops the lines that the JVM's loggers print by themselves.
