@@ -63,15 +63,15 @@ func FuzzDirectory(f *testing.F) {
 	})
 }
 
-// openTwice opens a directory, closes it and opens it again: nothing of what was found is lost. The first open of an empty log adds what
-// bootstrap.checkpoint says.
+// openTwice opens a directory, closes it and opens it again: nothing of what was found is lost. The first open of a log without a level adds
+// what bootstrap.checkpoint says.
 func openTwice(t *testing.T, disk *vfs.Memory, found *Inspection) {
 	t.Helper()
 	options, image := testOptions(disk), ""
 	if voters := found.loader.voters.record; voters != nil && len(voters.Voters) == 1 {
 		options.DirectoryID = voters.Voters[0].VoterDirectoryID
 	}
-	if found.LogEndOffset > 0 {
+	if found.Image.MetadataVersion() > 0 {
 		image = string(imageBytes(t, found.Image))
 	}
 	for range 2 {
