@@ -15,7 +15,10 @@ func (s offsetStore) get(group, topic string, partition int32) (offset, bool) {
 	return o, ok
 }
 
-func (s offsetStore) put(group, topic string, partition int32, o offset) {
+func (s offsetStore) put(group, topic string, partition int32, o offset) { s.swap(group, topic, partition, o) }
+
+// swap is get and put in one.
+func (s offsetStore) swap(group, topic string, partition int32, o offset) (previous offset, had bool) {
 	topics := s[group]
 	if topics == nil {
 		topics = map[string]map[int32]offset{}
@@ -26,7 +29,9 @@ func (s offsetStore) put(group, topic string, partition int32, o offset) {
 		partitions = map[int32]offset{}
 		topics[topic] = partitions
 	}
+	previous, had = partitions[partition]
 	partitions[partition] = o
+	return previous, had
 }
 
 func (s offsetStore) remove(group, topic string, partition int32) {
@@ -72,8 +77,7 @@ func (m *Machine) replayOffset(group, topic string, partition int32, replayed co
 			m.pending[replayed.ProducerID] = store
 		}
 	}
-	previous, had := store.get(group, topic, partition)
-	store.put(group, topic, partition, o)
+	previous, had := store.swap(group, topic, partition, o)
 	return func() {
 		if had {
 			store.put(group, topic, partition, previous)
