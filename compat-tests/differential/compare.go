@@ -28,7 +28,7 @@ var unordered = map[string]bool{
 	"DescribeLogDirs.Topics": true, "ApiVersions.SupportedFeatures": true, "ApiVersions.FinalizedFeatures": true,
 	"AlterConfigs.Resources": true, "OffsetDelete.Topics": true, "OffsetDelete.Partitions": true,
 	"AddPartitionsToTxn.Topics": true, "AddPartitionsToTxn.Partitions": true, "DescribeTransactions.Topics": true, "DescribeTransactions.Partitions": true,
-	"WriteTxnMarkers.Markers": true, "WriteTxnMarkers.Topics": true, "WriteTxnMarkers.Partitions": true, "DescribeProducers.Topics": true,
+	"WriteTxnMarkers.Markers": true, "WriteTxnMarkers.Topics": true, "WriteTxnMarkers.Partitions": true,
 	"ElectLeaders.Topics": true, "ListConfigResources.ConfigResources": true, "OffsetCommit.Topics": true, "OffsetCommit.Partitions": true,
 }
 
