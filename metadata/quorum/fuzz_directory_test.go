@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"path"
 	"path/filepath"
@@ -87,5 +88,20 @@ func openTwice(t *testing.T, disk *vfs.Memory, found *Inspection) {
 		if err := q.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A batch whose last offset lies below its first would turn the log's end back.
+func TestBatchThatEndsBeforeItBegins(t *testing.T) {
+	disk := testDisk(t, true)
+	if err := makeLogDirectory(disk, testDir); err != nil {
+		t.Fatal(err)
+	}
+	batch := dataBatch(0, 1, 0, [][]byte{{1}})
+	binary.BigEndian.PutUint32(batch[23:], 1<<32-2)
+	put(t, disk, logPath("00000000000000000000.log"), withChecksums(batch))
+	before := tree(t, disk, testDir)
+	if found, err := Inspect(disk, testDir, 1, testCluster); err == nil || tree(t, disk, testDir) != before {
+		t.Fatalf("%+v, %v", found, err)
 	}
 }

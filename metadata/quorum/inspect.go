@@ -226,6 +226,9 @@ func (i *Inspection) replayBatch(batch record.Batch, want int64) error {
 	if batch.BaseOffset() != want {
 		return fmt.Errorf("offset %d follows %d", batch.BaseOffset(), want-1)
 	}
+	if batch.NextOffset() <= want {
+		return fmt.Errorf("the batch at offset %d ends before it begins", want)
+	}
 	if batch.NextOffset() <= l.offset+1 {
 		return nil // the snapshot has it
 	}
