@@ -145,7 +145,10 @@ type keeper struct {
 
 func newKeeper(address string, l *ledger, codec kgo.CompressionCodec) *keeper {
 	return &keeper{
-		client: client(address, kgo.RecordRetries(1<<30), kgo.ProducerBatchCompression(codec)), ledger: l, writer: l.writer(),
+		// One request at a time: a producer snapshot holds the last batch of each producer alone, in Kafka's format, so of
+		// several on their way a recovery may not know those in a segment that it need not scan.
+		client: client(address, kgo.RecordRetries(1<<30), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.ProducerBatchCompression(codec)),
+		ledger: l, writer: l.writer(),
 		flights: make(chan struct{}, 48),
 	}
 }
