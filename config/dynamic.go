@@ -96,10 +96,11 @@ func (c *Config) With(dynamic Dynamic) *Config {
 
 // Running is what a server takes up of its dynamic configuration while it runs, beside what topics have of it.
 type Running struct {
-	MaxConnections         int32
-	MaxConnectionsPerIP    int32
-	MaxConnectionsPerIPFor map[string]int
-	ProducerIDExpiration   time.Duration
+	MaxConnections            int32
+	MaxConnectionsPerIP       int32
+	MaxConnectionsPerIPFor    map[string]int
+	MaxConnectionCreationRate int32
+	ProducerIDExpiration      time.Duration
 }
 
 // Running is the file's configuration with the dynamic one laid over it.
@@ -110,7 +111,8 @@ func (c *Config) Running(dynamic Dynamic) (Running, error) {
 	}
 	return Running{
 		MaxConnections: next.int32("max.connections"), MaxConnectionsPerIP: next.int32("max.connections.per.ip"),
-		MaxConnectionsPerIPFor: next.Socket.MaxConnectionsPerIPFor, ProducerIDExpiration: next.ms("producer.id.expiration.ms"),
+		MaxConnectionsPerIPFor: next.Socket.MaxConnectionsPerIPFor, MaxConnectionCreationRate: next.int32("max.connection.creation.rate"),
+		ProducerIDExpiration: next.ms("producer.id.expiration.ms"),
 	}, nil
 }
 

@@ -131,7 +131,7 @@ func socketRows() []row {
 		{"max.connections.per.ip", TypeInt, "2147483647", "[0,...]", "medium", ClusterWide, Honoured, "Connections that one address may have open."},
 		{"max.connections.per.ip.overrides", TypeString, "", "", "medium", ClusterWide, Honoured, "Host:limit list overriding the per-IP limit."},
 		{"max.connections", TypeInt, "2147483647", "[0,...]", "medium", ClusterWide, Honoured, "Open connections, broker-wide (inter-broker listener is spared)."},
-		{"max.connection.creation.rate", TypeInt, "2147483647", "[0,...]", "medium", ClusterWide, NoEffect, "New connections per second, broker-wide."},
+		{"max.connection.creation.rate", TypeInt, "2147483647", "[0,...]", "medium", ClusterWide, Honoured, "New connections per second, broker-wide (the inter-broker listener is spared where there are others)."},
 		{"connections.max.idle.ms", TypeLong, "600000", "", "medium", ReadOnly, Honoured, "Close connections idle longer than this."},
 		{"connection.failed.authentication.delay.ms", TypeInt, "100", "[0,...]", "low", ReadOnly, NoEffect, "Delay before closing a connection that failed auth (slows brute force)."},
 		{"queued.max.requests", TypeInt, "500", "[1,...]", "high", ReadOnly, NoEffect, "Requests queued before network threads block."},

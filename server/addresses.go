@@ -28,6 +28,9 @@ func (s *Server) bindSystemPorts(context.Context) error {
 		MaxConnections:  int(socket.MaxConnections),
 		MaxPerAddress:   int(socket.MaxConnectionsPerIP),
 		PerAddress:      addressLimits(socket.MaxConnectionsPerIPFor),
+		RateSamples:     int(s.settings.Quota.WindowNum),
+		RateWindow:      s.settings.Quota.WindowSize,
+		InterBroker:     s.settings.InterBrokerListenerName,
 	})
 	s.onClose("sockets", func(ctx context.Context) error { s.network.drain(ctx); return nil })
 	for _, l := range s.settings.Listeners {

@@ -21,7 +21,10 @@ func (s *Server) followConfigs(delta *metadata.Delta, image *metadata.Image) {
 		s.log.Error().Err(err).Msg("configurations of the broker cannot be put in force")
 		return
 	}
-	s.network.setLimits(int(running.MaxConnections), int(running.MaxConnectionsPerIP), addressLimits(running.MaxConnectionsPerIPFor))
+	s.network.setLimits(limits{
+		all: int(running.MaxConnections), perAddress: int(running.MaxConnectionsPerIP),
+		overrides: addressLimits(running.MaxConnectionsPerIPFor), perSecond: int(running.MaxConnectionCreationRate),
+	})
 	s.storage.SetDefault(logConfig(s.settings.TopicConfig(dynamic, nil)))
 	s.storage.SetProducerIDExpiration(running.ProducerIDExpiration)
 }

@@ -116,6 +116,14 @@ func TestDynamicLimits(t *testing.T) {
 	if !open() {
 		t.Error("a connection below its override is not served")
 	}
+	set(t, client, "", "max.connection.creation.rate", "12345")
+	for what, rate := range s.network.rates {
+		rate.lock.Lock()
+		if rate.limit != 12345 || rate.samples != 11 || rate.window != time.Second {
+			t.Errorf("rate %d: %v a second over %d times %v", what, rate.limit, rate.samples, rate.window)
+		}
+		rate.lock.Unlock()
+	}
 }
 
 // TestGate lets in as many as the limit says, and more as soon as it is raised or

@@ -16,6 +16,7 @@ type listener struct {
 	kind     protocol.Listeners
 	socket   *net.TCPListener
 	handlers []api.Handler // by key, nil where the listener does not serve it
+	spared   bool          // the rate of new connections does not bind it
 }
 
 // bind opens a listener. It accepts nothing before serve.
@@ -35,7 +36,14 @@ func (n *network) bind(name, address string, kind protocol.Listeners) (*listener
 func (n *network) serve(handlers api.Handlers) {
 	n.lock.Lock()
 	defer n.lock.Unlock()
+	others := 0
 	for _, l := range n.listeners {
+		if l.kind == protocol.Broker && l.name != n.InterBroker {
+			others++
+		}
+	}
+	for _, l := range n.listeners {
+		l.spared = l.name == n.InterBroker && others > 0
 		l.handlers = byKey(servedOn(handlers, l.kind))
 		n.goroutines.Add(1)
 		go n.accept(l)
@@ -58,6 +66,10 @@ func (n *network) accept(l *listener) {
 func (n *network) acceptOne(l *listener) bool {
 	conn, err := l.socket.AcceptTCP()
 	kept := false
+	if err == nil && !n.slowDown(l) {
+		conn.Close()
+		err = net.ErrClosed
+	}
 	if err == nil {
 		if kept, err = n.adopt(conn, l); !kept {
 			conn.Close()
@@ -78,6 +90,31 @@ func (n *network) acceptOne(l *listener) bool {
 	case <-n.stopping:
 		return false
 	case <-time.After(100 * time.Millisecond):
+		return true
+	}
+}
+
+// slowDown counts a new connection and waits where there are too many a second,
+// as Kafka's acceptor does: the connection is there, and nobody serves it yet.
+// It is false when the network stops meanwhile.
+func (n *network) slowDown(l *listener) bool {
+	if l.spared {
+		return true
+	}
+	rate := n.rates[0]
+	if l.kind == protocol.Controller {
+		rate = n.rates[1]
+	}
+	wait := rate.record(time.Now())
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-n.stopping:
+		return false
+	case <-timer.C:
 		return true
 	}
 }

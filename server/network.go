@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"runtime"
 	"runtime/debug"
@@ -49,6 +50,9 @@ type networkOptions struct {
 	MaxConnections    int
 	MaxPerAddress     int
 	PerAddress        map[string]int // overrides of MaxPerAddress, by address
+	RateSamples       int            // of the rate of new connections; 0: 11
+	RateWindow        time.Duration  // of one sample of it; 0: a second
+	InterBroker       string         // the listener that the rate spares, if there are others
 	FirstFrameTimeout time.Duration  // 0: firstFrameTimeout
 	FrameTimeout      time.Duration  // 0: frameTimeout
 	ParkAfter         time.Duration  // 0: parkAfter
@@ -67,7 +71,8 @@ type network struct {
 	draining   atomic.Bool
 	panics     atomic.Uint64
 	nextID     atomic.Uint64
-	gate       *gate // bounds the connections
+	gate       *gate    // bounds the connections
+	rates      [2]*rate // of new ones: the brokers' and clients', the controllers'
 	workers    workers
 
 	lock        sync.Mutex
@@ -87,6 +92,9 @@ func newNetwork(options networkOptions) *network {
 	if options.ParkAfter == 0 {
 		options.ParkAfter = parkAfter
 	}
+	if options.RateSamples == 0 {
+		options.RateSamples, options.RateWindow = 11, time.Second
+	}
 	n := &network{
 		networkOptions: options,
 		log:            options.Log,
@@ -95,6 +103,9 @@ func newNetwork(options networkOptions) *network {
 		connections:    map[*connection]struct{}{},
 		perAddress:     map[string]int{},
 		gate:           newGate(options.MaxConnections),
+	}
+	for i := range n.rates {
+		n.rates[i] = newRate(math.MaxInt32, options.RateSamples, options.RateWindow)
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.goroutines.Add(1)
@@ -183,13 +194,23 @@ func (n *network) forget(c *connection) {
 	n.gate.leave()
 }
 
-// setLimits changes how many connections there may be, in all and from one
-// address. Those that are there stay.
-func (n *network) setLimits(all, perAddress int, overrides map[string]int) {
-	n.gate.setLimit(all)
+// limits are how many connections there may be, in all and from one address, and
+// how many new ones in a second.
+type limits struct {
+	all, perAddress int
+	overrides       map[string]int // of perAddress
+	perSecond       int
+}
+
+// setLimits changes the limits. The connections that are there stay.
+func (n *network) setLimits(to limits) {
+	n.gate.setLimit(to.all)
+	for _, rate := range n.rates {
+		rate.setLimit(to.perSecond)
+	}
 	n.lock.Lock()
 	defer n.lock.Unlock()
-	n.MaxPerAddress, n.PerAddress = perAddress, overrides
+	n.MaxPerAddress, n.PerAddress = to.perAddress, to.overrides
 }
 
 // recovered turns a panic of decoding or of a handler into the connection's
