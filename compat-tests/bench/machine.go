@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loadName names the fact that is another for each run: how busy the machine was before it.
+const loadName = "load average before the run"
+
 // machine tells what the figures depend on.
 func machine(memory, disk string) []Fact {
 	var kernel unix.Utsname
@@ -19,7 +22,7 @@ func machine(memory, disk string) []Fact {
 		{"kernel", unix.ByteSliceToString(kernel.Sysname[:]) + " " + unix.ByteSliceToString(kernel.Release[:])},
 		{"file system of the rows in memory", fileSystem(memory)},
 		{"file system of the rows on disk", fileSystem(disk)},
-		{"load average before the run", loadAverage()},
+		{loadName, loadAverage()},
 	}
 }
 

@@ -33,7 +33,7 @@ func page(results []Result, kept []stored, rows []Row) string {
 	}
 	newest := slices.MaxFunc(kept, func(a, b stored) int { return a.Measured.Compare(b.Measured) })
 	b.WriteString("\n## Machine and versions\n\n")
-	writeFacts(&b, append(slices.Clone(newest.Machine), newest.Versions...))
+	writeFacts(&b, append(slices.DeleteFunc(slices.Clone(newest.Machine), func(f Fact) bool { return f.Name == loadName }), newest.Versions...))
 	met, missed, unknown, failed := tally(results)
 	fmt.Fprintf(&b, "\n## Goals\n\n%d met, %d not met", met, missed)
 	if unknown > 0 {
@@ -85,6 +85,11 @@ func (r Result) section(b *strings.Builder, kept, newest stored) {
 		fmt.Fprintf(b, "Properties: `%s`.\n", strings.Join(r.Row.Properties, "`, `"))
 	}
 	fmt.Fprintf(b, "Measured %s", kept.Measured.UTC().Format(time.DateOnly))
+	for _, fact := range kept.Machine {
+		if fact.Name == loadName {
+			fmt.Fprintf(b, "; %s: %s", fact.Name, fact.Value)
+		}
+	}
 	for _, fact := range kept.Versions {
 		if !slices.Contains(newest.Versions, fact) {
 			fmt.Fprintf(b, "; %s: %s", fact.Name, fact.Value)

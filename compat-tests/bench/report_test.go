@@ -86,7 +86,7 @@ func TestTableAndPage(t *testing.T) {
 
 	old, now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC)
 	kept := []stored{
-		{Row: "won", Measured: now, Machine: []Fact{{"CPU", "fast"}}, Versions: []Fact{{"Ottla", "new"}}},
+		{Row: "won", Measured: now, Machine: []Fact{{"CPU", "fast"}, {loadName, "0.70"}}, Versions: []Fact{{"Ottla", "new"}}},
 		{Row: "lost", Measured: old, Versions: []Fact{{"Ottla", "old"}}},
 		{Row: "record", Measured: now, Versions: []Fact{{"Ottla", "new"}}},
 	}
@@ -106,7 +106,7 @@ func TestTableAndPage(t *testing.T) {
 	for _, want := range []string{
 		"| CPU | fast |", "| Ottla | new |", "2 met, 1 not met", "Rows in which a run failed: 1", "| lost | CPU s/GB | 3 | 4 | - | 0.75 | - | <= 0.5 x Kafka | NOT MET |",
 		"Not measured: missing.", "| CPU s/GB | 1.25 (1.25, 1, 3) | 4 | 1 |", "Won work. A lot.", "Measured 2026-01-02; Ottla: old.", "Kafka failed in round 1: the disk is full",
-		"Properties: `a=b`.",
+		"Properties: `a=b`.", "Measured 2026-01-03; load average before the run: 0.70.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not have %q:\n%s", want, text)
