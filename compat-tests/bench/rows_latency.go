@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"time"
 )
 
@@ -15,8 +16,9 @@ func latencyRow(rate int) Row {
 	return Row{
 		Name:  fmt.Sprintf("e2e-%d", rate),
 		Title: fmt.Sprintf("producer to consumer at %d records a second", rate),
-		Settings: fmt.Sprintf("acks=all; one record of 1 KB a request on one connection, sent when it is due whatever is unanswered; one partition; a consumer "+
-			"that waits in long polls; a latency runs from the moment a record was due, so that a late send counts; %v", length),
+		Settings: fmt.Sprintf("acks=all; records of 1 KB, each sent when it is due, as a client does it: at most %d requests in flight on one connection, and what becomes "+
+			"due meanwhile goes into the next batch; one partition; a consumer that waits in long polls; a latency runs from the moment a record was due, so that a "+
+			"late send counts; %v", maxInFlight, length),
 		Goals: []Goal{atMost("p50 ms", 1, Kafka), atMost("p99 ms", .5, Kafka), atMost("p99.9 ms", .5, Kafka)},
 		Run: func(ctx context.Context, s *Subject) (m Measurement, err error) {
 			topic := fmt.Sprintf("bench-e2e-%d", rate)
@@ -29,11 +31,18 @@ func latencyRow(rate int) Row {
 	}
 }
 
-// paced is an open loop: records are sent at a fixed rate, and each is timed from when it was due.
+// maxInFlight is how many requests clients have unanswered on a connection (max.in.flight.requests.per.connection).
+const maxInFlight = 5
+
+// paced is an open loop: records become due at a fixed rate, whatever the server does, and each is timed from when it was due.
 type paced struct {
 	topic       string
 	rate, total int
 	start       time.Time
+	// frames are the requests by how many records they hold: one, two, four, ….
+	frames [][]byte
+	// sent tells the reader of answers how many records each request on its way holds.
+	sent chan int
 }
 
 func (p paced) due(i int) time.Time {
@@ -41,32 +50,39 @@ func (p paced) due(i int) time.Time {
 }
 
 func (p paced) run(ctx context.Context, s *Subject) (Measurement, error) {
-	batch, err := recordBatch(1, recordBytes, plain, time.Now().UnixMilli())
-	if err != nil {
-		return nil, err
+	for n := 1; n <= 256; n *= 2 {
+		batch, err := recordBatch(n, recordBytes, plain, time.Now().UnixMilli())
+		if err != nil {
+			return nil, err
+		}
+		p.frames = append(p.frames, produceFrame(p.topic, 0, batch))
 	}
+	p.sent = make(chan int, maxInFlight-1) // the reader has taken the oldest one out
 	all, closeAll, err := dialAll(ctx, s.Address, 2)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll()
 	producer, consumer := all[0], all[1]
-	frame, fetches := produceFrame(p.topic, 0, batch), newFetchFrame(p.topic, []int32{0}, 500)
+	fetches := newFetchFrame(p.topic, []int32{0}, 500)
 	window, err := s.Open()
 	if err != nil {
 		return nil, err
 	}
 	p.start = time.Now().Add(20 * time.Millisecond)
 	acknowledged, arrived := make([]time.Duration, p.total), make([]time.Duration, p.total)
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
 	parts := []func() error{
-		func() error { return p.send(producer, frame) },
-		func() error { return p.acknowledge(producer, acknowledged) },
+		func() error { return p.send(running, producer) },
+		func() error { return p.acknowledge(running, producer, acknowledged) },
 		func() error { return p.consume(consumer, fetches, arrived) },
 	}
 	err = together(len(parts), func(i int) error {
 		err := parts[i]()
 		if err != nil {
-			closeAll() // the other parts wait for what will not come
+			cancel() // the other parts wait for what will not come
+			closeAll()
 		}
 		return err
 	})
@@ -85,27 +101,44 @@ func (p paced) run(ctx context.Context, s *Subject) (Measurement, error) {
 	return m.With("CPU %", 100*spent.CPU.Seconds()/seconds).With("generator CPU %", 100*spent.Generator.Seconds()/seconds), nil
 }
 
-func (p paced) send(c *conn, frame []byte) error {
-	for i := range p.total {
+// send sends what is due in the largest batch that it fills.
+func (p paced) send(ctx context.Context, c *conn) error {
+	for i, request := 0, uint32(0); i < p.total; request++ {
 		sleepUntil(p.due(i))
-		number(frame, uint32(i))
-		if _, err := c.Write(frame); err != nil {
+		due := min(int(time.Since(p.start)*time.Duration(p.rate)/time.Second)+1, p.total) - i
+		size := min(bits.Len(uint(max(due, 1))), len(p.frames)) - 1
+		select {
+		case p.sent <- 1 << size:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		number(p.frames[size], request)
+		if _, err := c.Write(p.frames[size]); err != nil {
 			return err
 		}
+		i += 1 << size
 	}
 	return nil
 }
 
-func (p paced) acknowledge(c *conn, latencies []time.Duration) error {
-	for i := range latencies {
+func (p paced) acknowledge(ctx context.Context, c *conn, latencies []time.Duration) error {
+	for i, request := 0, uint32(0); i < len(latencies); request++ {
+		records := 0
+		select {
+		case records = <-p.sent:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		answer, err := c.read()
 		if err == nil {
-			err = checkProduced(answer, p.topic, uint32(i))
+			err = checkProduced(answer, p.topic, request)
 		}
 		if err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
 		}
-		latencies[i] = time.Since(p.due(i))
+		for end := i + records; i < end; i++ {
+			latencies[i] = time.Since(p.due(i))
+		}
 	}
 	return nil
 }
