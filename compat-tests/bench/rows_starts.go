@@ -95,7 +95,7 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 	}
 	began := time.Now()
 	const batches = 150
-	if err := fill(s.Address, topic, partitions, batches); err != nil {
+	if err := fill(ctx, s.Address, topic, partitions, batches); err != nil {
 		return nil, err
 	}
 	m := Measurement{}.With("filled s", time.Since(began).Seconds())
@@ -142,7 +142,7 @@ func bigStart(ctx context.Context, s *Subject) (Measurement, error) {
 }
 
 // fill writes as many batches of 64 records of 1 KB to each partition of a topic.
-func fill(address, topic string, partitions, batches int) error {
+func fill(ctx context.Context, address, topic string, partitions, batches int) error {
 	const workers = 4
 	return together(workers, func(worker int) error {
 		c, err := dial(address)
@@ -157,6 +157,9 @@ func fill(address, topic string, partitions, batches int) error {
 		}
 		// Requests of some megabytes, over all partitions in turn, as many producers would mix them.
 		for range batches {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			for i := 0; i < len(mine); i += 50 {
 				if err := c.produce(producing(nil, topic, batch, mine[i:min(i+50, len(mine))]...), passing); err != nil {
 					return err
