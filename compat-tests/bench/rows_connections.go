@@ -28,7 +28,7 @@ func connectionRows() []Row {
 			Settings: "20 topics of 10 partitions; 2,000 connections with a Fetch each that names the ten partitions of a topic; CPU over 20 s: " +
 				"without them, while they wait all the time, and (over 5 s) while each comes back after 500 ms",
 			Goals:    []Goal{atMost("CPU s over 20 s, more than without", 0.1, None)},
-			NoWarmUp: true, Without: []Kind{Floor},
+			NoWarmUp: true, Without: []Kind{Floor}, Rounds: 1,
 			Run: longPolls,
 		},
 	}
