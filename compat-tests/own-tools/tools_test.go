@@ -1,15 +1,10 @@
 package owntools
 
 import (
-	"bufio"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,69 +25,6 @@ var classes = map[string]string{
 	"get-offsets":      "org.apache.kafka.tools.GetOffsetShell",
 	"storage":          "kafka.tools.StorageTool",
 	"dump-log":         "org.apache.kafka.tools.DumpLogSegments",
-}
-
-// stock is a JVM that runs stock tools.
-type stock struct {
-	input   io.WriteCloser
-	answers *bufio.Reader
-}
-
-// startStock starts the JVM; it ends with the test.
-func startStock(t *testing.T) *stock {
-	t.Helper()
-	jars := harness.Jars(t, "kafka-"+version, harness.Tools(version)...)
-	logging := harness.Jars(t, "log4j-slf4j-2.25.4", harness.Artifact{Group: "org.apache.logging.log4j", Name: "log4j-slf4j-impl", Version: "2.25.4"})
-	here := filepath.Join(harness.Root(t), "compat-tests", "own-tools")
-	process := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-		"-Dlog4j2.configurationFile="+filepath.Join(here, "testdata", "log4j2.properties"),
-		"-cp", jars+"/*:"+logging+"/*", filepath.Join(here, "Tools.java"))
-	process.Stderr = os.Stderr
-	input, err := process.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := process.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := process.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = input.Close()
-		overdue := time.AfterFunc(20*time.Second, func() { _ = process.Process.Kill() })
-		_ = process.Wait()
-		overdue.Stop()
-	})
-	return &stock{input, bufio.NewReaderSize(output, 1<<20)}
-}
-
-// run runs a tool to its end.
-func (s *stock) run(t *testing.T, class, in string, arguments []string) (harness.Result, error) {
-	t.Helper()
-	words := make([]string, 0, len(arguments)+2)
-	for _, word := range append([]string{class, in}, arguments...) {
-		words = append(words, "."+base64.StdEncoding.EncodeToString([]byte(word)))
-	}
-	if _, err := fmt.Fprintln(s.input, strings.Join(words, " ")); err != nil {
-		return harness.Result{}, err
-	}
-	line, err := s.answers.ReadString('\n')
-	if err != nil {
-		return harness.Result{}, err
-	}
-	fields := strings.Fields(line)
-	status, err := strconv.Atoi(fields[0])
-	texts := make([]string, 2)
-	for i := range texts {
-		text, bad := base64.StdEncoding.DecodeString(fields[i+1][1:])
-		if bad != nil {
-			return harness.Result{}, bad
-		}
-		texts[i] = string(text)
-	}
-	return harness.Result{Code: status, Stdout: texts[0], Stderr: texts[1]}, err
 }
 
 // place is a broker with the tools that run against it.
@@ -121,14 +53,16 @@ func (p *place) settle(first, last *harness.Broker) {
 // places starts the brokers: Apache Kafka with the stock tools, which is the first, Apache Kafka and Ottla with ours.
 func places(t *testing.T) []*place {
 	t.Helper()
-	jvm := startStock(t)
+	logging := harness.Jars(t, "log4j-slf4j-2.25.4", harness.Artifact{Group: "org.apache.logging.log4j", Name: "log4j-slf4j-impl", Version: "2.25.4"})
+	jvm := harness.StartResident(t, version, []string{logging + "/*"},
+		"-Dlog4j2.configurationFile="+filepath.Join(harness.Root(t), "compat-tests", "own-tools", "testdata", "log4j2.properties"))
 	binary := harness.Build(t)
 	ours := func(t *testing.T, c *command, arguments []string) (harness.Result, error) {
 		return harness.Command{Stdin: c.in}.Run(t, binary, append([]string{c.words[0]}, arguments...)...), nil
 	}
 	all := []*place{
 		newPlace(t, "the stock tool", harness.StartKafka(t, version, harness.Options{}), func(t *testing.T, c *command, arguments []string) (harness.Result, error) {
-			return jvm.run(t, classes[c.words[0]], c.in, arguments)
+			return jvm.Run(classes[c.words[0]], c.in, arguments...)
 		}),
 		newPlace(t, "ours on Apache Kafka", harness.StartKafka(t, version, harness.Options{}), ours),
 	}

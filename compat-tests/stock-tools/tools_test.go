@@ -56,7 +56,7 @@ type pair struct {
 	version string
 	brokers []*harness.Broker
 	// residents, if there are any, are the JVMs that run the tools, one for each broker; else each command has its own.
-	residents []*resident
+	residents []*harness.Resident
 }
 
 // newPair starts both brokers with the same properties.
@@ -98,7 +98,10 @@ func (p *pair) run(c command) {
 		running.Go(func() {
 			line := strings.NewReplacer("$B", broker.Address, "$D", broker.Data).Replace(c.line)
 			if p.residents != nil {
-				results[i] = p.residents[i].run(p.t, class, c.in, split(line)...)
+				var err error
+				if results[i], err = p.residents[i].Run(class, c.in, split(line)...); err != nil {
+					p.t.Error(err)
+				}
 				return
 			}
 			results[i] = harness.StockTool(p.t, p.version, class, harness.Command{Stdin: c.in}, split(line)...)

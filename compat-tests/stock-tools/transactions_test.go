@@ -106,7 +106,7 @@ func newHistoryPair(t *testing.T) *pair {
 func TestTransactionsAndGroups(t *testing.T) {
 	p := newHistoryPair(t)
 	for range p.brokers {
-		p.residents = append(p.residents, startResident(t, oracleVersion))
+		p.residents = append(p.residents, harness.StartResident(t, oracleVersion, nil))
 	}
 	for _, c := range append(transactionCommands(), groupCommands()...) {
 		c.sorted = true // the order comes from hash tables
