@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
-	"golang.org/x/sys/unix"
 )
 
 // newLogger makes the logger of the process: lines for people, or one JSON
@@ -58,6 +58,5 @@ func isTerminal(out io.Writer) bool {
 	if !ok {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return err == nil
+	return isatty.IsTerminal(file.Fd())
 }

@@ -98,6 +98,7 @@ func plan() ([]step, error) {
 		{"gofmt", false, []string{"sh", "-c", `files=$(git ls-files '*.go' | xargs gofmt -l) && echo "$files" && test -z "$files"`}},
 		{"vet", false, []string{"go", "vet", "./..."}},
 		{"build", false, []string{"make", "--no-print-directory", "build"}},
+		{"other systems", false, []string{"sh", "-c", "for system in darwin freebsd; do CGO_ENABLED=0 GOOS=$system GOARCH=arm64 go build -o /dev/null . || exit; done"}},
 		goTest("unit", append([]string{"-timeout=15m"}, own...)...),
 		goTest("race", append([]string{"-race", "-short", "-timeout=20m"}, own...)...),
 	}

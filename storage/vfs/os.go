@@ -127,14 +127,14 @@ func (OS) SyncDir(name string) error {
 	return err
 }
 
-// Lock implements FS with an open file description lock (F_OFD_SETLK), which conflicts with the fcntl lock that Apache Kafka takes.
+// Lock implements FS with an open file description lock where the system has them; it conflicts with the fcntl lock that Apache Kafka takes.
 func (OS) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &lock); err != nil {
+	if err := unix.FcntlFlock(f.Fd(), setLock, &lock); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 			return nil, fmt.Errorf("lock %s: %w", name, ErrLocked)
