@@ -15,7 +15,9 @@ func (s offsetStore) get(group, topic string, partition int32) (offset, bool) {
 	return o, ok
 }
 
-func (s offsetStore) put(group, topic string, partition int32, o offset) { s.swap(group, topic, partition, o) }
+func (s offsetStore) put(group, topic string, partition int32, o offset) {
+	s.swap(group, topic, partition, o)
+}
 
 // swap is get and put in one.
 func (s offsetStore) swap(group, topic string, partition int32, o offset) (previous offset, had bool) {
