@@ -353,6 +353,7 @@ func topicLife(t *testing.T, s *suite) {
 			r.Version, r.TimeoutMillis, r.Topics = 6, 5000, append(r.Topics, item)
 			return r
 		})
+		s.settle(t, "lived") // Apache Kafka answers before its broker has let the topic go
 		s.step(t, "produce to what is gone", "", func(side *side) kmsg.Request {
 			r := write.build(side, 13)
 			r.SetVersion(13)
