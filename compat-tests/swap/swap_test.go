@@ -175,7 +175,7 @@ func checkDryRun(t *testing.T, seat *harness.Seat, kill bool) {
 			want = "the last stop was not clean"
 		}
 		result := dryRun(t, seat)
-		if result.Code != 0 || !strings.Contains(result.Stdout, want) || strings.Contains(result.Stdout, "-stray the folder") || strings.Contains(result.Stdout, "empty folder") {
+		if result.Code != 0 || !strings.Contains(result.Stdout, want) || !strings.Contains(result.Stdout, "compact nothing") || strings.Contains(result.Stdout, "-stray the folder") || strings.Contains(result.Stdout, "empty folder") {
 			t.Errorf("the dry run: exit status %d\n%s", result.Code, result.Output())
 		}
 	})
