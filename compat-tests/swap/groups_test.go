@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,22 +72,22 @@ func writeTasks(t *testing.T, server *harness.Broker, first, n int) {
 	}
 }
 
-// consumeTasks reads with a member of each group until there is nothing more, and counts.
+// consumeTasks reads with a member of each group at once until there is nothing more, and counts.
 func consumeTasks(t *testing.T, seat *harness.Seat, want int) (share, modern int) {
 	t.Helper()
-	for class, count := range map[string]*int{"ConsoleShareConsumer": &share, "ConsoleConsumer": &modern} {
-		arguments := []string{"--bootstrap-server", seat.Kafka.Address, "--topic", "tasks", "--timeout-ms", "8000"}
-		if class == "ConsoleShareConsumer" {
-			arguments = append(arguments, "--group", "sharers")
-		} else {
-			arguments = append(arguments, "--group", "modern", "--from-beginning", "--consumer-property", "group.protocol=consumer")
-		}
+	var both sync.WaitGroup
+	read := func(count *int, class string, arguments ...string) {
+		arguments = append(arguments, "--bootstrap-server", seat.Kafka.Address, "--topic", "tasks", "--timeout-ms", "8000")
 		result := harness.StockTool(t, seat.Version, "org.apache.kafka.tools.consumer."+class, harness.Command{}, arguments...)
-		*count = strings.Count(result.Stdout, "task ")
-		if *count != want {
+		if *count = strings.Count(result.Stdout, "task "); *count != want {
 			t.Logf("%s printed\n%s", class, result.Output())
 		}
 	}
+	both.Go(func() { read(&share, "ConsoleShareConsumer", "--group", "sharers") })
+	both.Go(func() {
+		read(&modern, "ConsoleConsumer", "--group", "modern", "--from-beginning", "--consumer-property", "group.protocol=consumer")
+	})
+	both.Wait()
 	return share, modern
 }
 

@@ -29,16 +29,16 @@ type lane struct {
 // next start, whoever does it.
 func TestSwap(t *testing.T) {
 	for _, l := range []lane{
-		{"4.3.1", false, false}, {"4.3.1", false, true}, {"4.3.1", true, false}, {"3.9.1", false, false}, {"3.3.2", true, false},
+		{"4.3.1", false, false}, {"4.3.1", false, true}, {"3.9.1", false, false}, {"3.3.2", true, false},
 	} {
 		l.run(t)
 	}
 }
 
-// TestSoakSwap adds the lanes in which an older server waits longest for its own ended session.
+// TestSoakSwap adds lanes that differ little, and those in which an older server waits longest for its own ended session.
 func TestSoakSwap(t *testing.T) {
 	harness.Soak(t) // how long they take is not theirs to choose
-	for _, l := range []lane{{"3.9.1", true, true}, {"3.3.2", true, true}} {
+	for _, l := range []lane{{"4.3.1", true, false}, {"3.9.1", true, true}, {"3.3.2", true, true}} {
 		l.run(t)
 	}
 }
@@ -102,7 +102,7 @@ func takeTurns(t *testing.T, seat *harness.Seat, kill bool) {
 			server.Stop()
 		}
 		checkLog(t, seat, server, turn, kill)
-		checkDirectory(t, seat)
+		checkDirectory(t, seat, server)
 		if turn%2 == 1 {
 			readWithStockTools(t, seat, turn, kill)
 		}
@@ -181,14 +181,19 @@ func checkDryRun(t *testing.T, seat *harness.Seat, kill bool) {
 	})
 }
 
-// checkDirectory looks for what no swap may leave.
-func checkDirectory(t *testing.T, seat *harness.Seat) {
+// checkDirectory looks for what no swap may leave. Apache Kafka that is stopped while it cleans may leave half a
+// cleaned segment, which the next start deletes.
+func checkDirectory(t *testing.T, seat *harness.Seat, server *harness.Broker) {
 	t.Helper()
-	for _, pattern := range []string{"*-stray", "*/*.cleaned", "*/*.swap"} {
+	patterns := []string{"*-stray"}
+	if server == seat.Ottla {
+		patterns = append(patterns, "*/*.cleaned", "*/*.swap")
+	}
+	for _, pattern := range patterns {
 		found, err := filepath.Glob(filepath.Join(seat.Data, pattern))
 		check(t, err)
 		if len(found) > 0 {
-			t.Errorf("left behind: %v", found)
+			t.Errorf("%s has left %v", server.Name, found)
 		}
 	}
 }
