@@ -26,7 +26,7 @@ func connectionRows() []Row {
 			Name:  "long-polls",
 			Title: "2,000 long polls on idle topics",
 			Settings: "20 topics of 10 partitions; 2,000 connections with a Fetch each that names the ten partitions of a topic; CPU over 20 s: " +
-				"without them, while they wait all the time, and (over 5 s) while each comes back after 500 ms",
+				"without them, while they wait all the time (from 8 s after their begin on), and (over 5 s) while each comes back after 500 ms",
 			Goals:    []Goal{atMost("CPU s over 20 s, more than without", 0.1, None)},
 			NoWarmUp: true, Without: []Kind{Floor}, Rounds: 1,
 			Run: longPolls,
@@ -148,13 +148,14 @@ func longPolls(ctx context.Context, s *Subject) (Measurement, error) {
 	}
 	defer closeAll()
 	// The first polls wait for longer than the window; what follows them on the same connections waits as consumers do.
-	long := full + s.Duration(5*time.Second)
+	settling := s.Duration(8 * time.Second) // a server may hand back memory of connections that have become idle
+	long := full + settling + s.Duration(3*time.Second)
 	for i, c := range connections {
 		if _, err := c.Write(c.frame(polling(names[i%topics], partitions, long))); err != nil {
 			return nil, err
 		}
 	}
-	if err := rest(ctx, s.Duration(2*time.Second)); err != nil {
+	if err := rest(ctx, settling); err != nil {
 		return nil, err
 	}
 	waiting, memory, err := polled(ctx, s, full, nil)
