@@ -7,9 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+
+	"ottla/compat-tests/harness"
 )
 
 // Kind names a subject as the table does.
@@ -79,34 +80,12 @@ func (s *Subject) configure(more []string) error {
 	if err := os.MkdirAll(s.Directory, 0o755); err != nil {
 		return err
 	}
-	text := strings.Join(append(stockProperties(s.port, s.controllerPort, s.Data), more...), "\n") + "\n"
+	// Deleted topics leave at once, so that rows do not fill the disk for each other.
+	text := harness.Properties(s.port, s.controllerPort, s.Data, append([]string{"log.segment.delete.delay.ms=100"}, more...))
 	return os.WriteFile(s.file(), []byte(text), 0o644)
 }
 
 func (s *Subject) file() string { return filepath.Join(s.Directory, "server.properties") }
-
-// stockProperties are those of a combined server of one node with everything on loopback.
-func stockProperties(broker, controller int, data string) []string {
-	return []string{
-		"process.roles=broker,controller",
-		"node.id=1",
-		fmt.Sprintf("controller.quorum.bootstrap.servers=localhost:%d", controller),
-		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", broker, controller),
-		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", broker, controller),
-		"inter.broker.listener.name=PLAINTEXT",
-		"controller.listener.names=CONTROLLER",
-		"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-		"log.dirs=" + data,
-		"offsets.topic.replication.factor=1",
-		"share.coordinator.state.topic.replication.factor=1",
-		"share.coordinator.state.topic.min.isr=1",
-		"transaction.state.log.replication.factor=1",
-		"transaction.state.log.min.isr=1",
-		"group.initial.rebalance.delay.ms=0",
-		// Deleted topics leave at once, so that rows do not fill the disk for each other.
-		"log.segment.delete.delay.ms=100",
-	}
-}
 
 // Start starts the process on the data directory and returns the time from then to its first answer (ApiVersions).
 func (s *Subject) Start(ctx context.Context) (time.Duration, error) {

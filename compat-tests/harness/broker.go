@@ -73,8 +73,9 @@ func Build(t testing.TB) string {
 	return path
 }
 
-// properties are those of a stock combined server with everything on loopback.
-func properties(broker, controller int, data string, more []string) string {
+// Properties is the server.properties of a stock combined server of one node with everything on loopback: the ports of its two
+// listeners, its log directory, and more lines, which win over the stock ones.
+func Properties(broker, controller int, data string, more []string) string {
 	lines := []string{
 		"process.roles=broker,controller",
 		"node.id=1",
@@ -109,7 +110,7 @@ func newBroker(t testing.TB, name string, options Options) (*Broker, string) {
 		Address: fmt.Sprintf("127.0.0.1:%d", ports[0]), t: t,
 	}
 	file := filepath.Join(directory, "server.properties")
-	text := properties(ports[0], ports[1], b.Data, options.Properties)
+	text := Properties(ports[0], ports[1], b.Data, options.Properties)
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func NewSeat(t testing.TB, options SeatOptions) *Seat {
 	directory := t.TempDir()
 	ports := FreePorts(t, 2)
 	seat := &Seat{File: filepath.Join(directory, "server.properties"), Data: filepath.Join(directory, "data"), Version: options.Version}
-	text := properties(ports[0], ports[1], seat.Data, options.Properties)
+	text := Properties(ports[0], ports[1], seat.Data, options.Properties)
 	// A controller's listener was not allowed among the advertised ones before 3.9.
 	text = strings.ReplaceAll(text, fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", ports[0], ports[1]),
 		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d", ports[0]))
