@@ -78,20 +78,14 @@ func (t *dumpTool) printOldRecords(path string, m record.Legacy, last int64) (in
 		if err != nil {
 			return last, err
 		}
-		if r.Offset != last+1 {
-			t.gap(path, last, r.Offset)
-		}
-		last = r.Offset
-		if !t.set.Has(t.skipMetadata) {
+		err := t.printRecord(path, &r.Record, last, true, func() {
 			t.printf("| offset: %d %s: %d keySize: %d valueSize: %d isValid: %t crc: %d",
 				r.Offset, m.TimestampType(), r.Timestamp, sizeOf(r.Key), sizeOf(r.Value), r.Message.CheckCRC(), r.Message.CRC())
+		})
+		if err != nil {
+			return r.Offset, err
 		}
-		if t.printing() {
-			if err := t.printContents(&r.Record); err != nil {
-				return last, err
-			}
-		}
-		t.println("")
+		last = r.Offset
 	}
 	return last, nil
 }

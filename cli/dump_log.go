@@ -361,21 +361,30 @@ func (t *dumpTool) printRecords(path string, b record.Batch, last int64) (int64,
 		if err != nil {
 			return last, err
 		}
-		if r.Offset != last+1 {
-			t.gap(path, last, r.Offset)
+		if err := t.printRecord(path, &r, last, !b.IsControl(), func() { t.printMetadata(b, &r) }); err != nil {
+			return r.Offset, err
 		}
 		last = r.Offset
-		if !t.set.Has(t.skipMetadata) {
-			t.printMetadata(b, &r)
-		}
-		if t.printing() && !b.IsControl() {
-			if err := t.printContents(&r); err != nil {
-				return last, err
-			}
-		}
-		t.println("")
 	}
 	return last, nil
+}
+
+// printRecord prints a record behind the one at last: what metadata prints, unless it is not wanted, and the contents, if
+// it has any and they are asked for.
+func (t *dumpTool) printRecord(path string, r *record.Record, last int64, contents bool, metadata func()) error {
+	if r.Offset != last+1 {
+		t.gap(path, last, r.Offset)
+	}
+	if !t.set.Has(t.skipMetadata) {
+		metadata()
+	}
+	if t.printing() && contents {
+		if err := t.printContents(r); err != nil {
+			return err
+		}
+	}
+	t.println("")
+	return nil
 }
 
 // printContents prints the key and the payload of a record.
