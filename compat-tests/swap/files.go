@@ -251,13 +251,22 @@ func (r *reader) metadata(content []byte) []string {
 	return sortRuns(lines)
 }
 
-// sortRuns sorts what comes in no certain order: the configurations of a new topic are a set, and the partitions that a
-// stop takes the leader from come in the order of their topics' ids, which are drawn.
+// unordered are the records of which several in a row come in no certain order: the configurations of a new topic are a
+// set, the partitions that a stop takes the leader from come in the order of their topics' ids, which are drawn, and
+// whether a broker tells of its cordoned directories before it is unfenced, or with it, is up to when its first
+// heartbeat falls.
+var unordered = []*regexp.Regexp{
+	regexp.MustCompile(`\*metadata\.ConfigRecord `),
+	regexp.MustCompile(`\*metadata\.PartitionChangeRecord `),
+	regexp.MustCompile(`\*metadata\.BrokerRegistrationChangeRecord .* InControlledShutdown: 0, `),
+}
+
+// sortRuns sorts what comes in no certain order.
 func sortRuns(lines []string) []string {
-	for _, kind := range []string{"*metadata.ConfigRecord ", "*metadata.PartitionChangeRecord "} {
+	for _, kind := range unordered {
 		for first := 0; first < len(lines); first++ {
 			end := first
-			for end < len(lines) && strings.Contains(lines[end], kind) {
+			for end < len(lines) && kind.MatchString(lines[end]) {
 				end++
 			}
 			if end > first {

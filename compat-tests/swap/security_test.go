@@ -51,7 +51,11 @@ func TestUsersAndTokens(t *testing.T) {
 		return c
 	}
 	admin := plain.Auth{User: "admin", Pass: "admin-secret"}.AsMechanism()
-	seat.Kafka.Start()
+	start := func() { // Apache Kafka opens one listener after the other
+		seat.Kafka.Start()
+		harness.WaitUntil(t, time.Minute, "the second listener", func(ctx context.Context) bool { return as(admin).Ping(ctx) == nil })
+	}
+	start()
 	user := "alice"
 	_, err = kadm.NewClient(client(t, seat.Kafka)).AlterUserSCRAMs(timeout(t), nil, []kadm.UpsertSCRAM{{User: user, Mechanism: kadm.ScramSha256, Iterations: 4096, Password: "wonder"}})
 	check(t, err)
@@ -77,7 +81,7 @@ func TestUsersAndTokens(t *testing.T) {
 	turnWithSnapshot(t, seat)
 	check(t, os.WriteFile(seat.File, append(slices.Clip(text), guarded(seat, port)...), 0o644))
 
-	seat.Kafka.Start()
+	start()
 	after := describeTokens(t, as(admin))
 	if len(before) != 1 || len(after) != 1 || before[0] != after[0] {
 		t.Errorf("tokens were %v, are %v", before, after)
