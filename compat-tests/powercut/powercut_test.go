@@ -374,7 +374,7 @@ func TestSoakPowerCuts(t *testing.T) {
 			start starter
 			flush bool
 			cuts  int
-		}{{"Ottla that syncs", ottla, true, 20}, {"Ottla that does not", ottla, false, 10}, {"Apache Kafka that syncs", apacheKafka, true, 3}} {
+		}{{"Ottla that syncs", ottla, true, 20}, {"Ottla that does not", ottla, false, 10}, {"Apache Kafka that syncs", apacheKafka, true, 10}} {
 			if m == 2 && missing != nil || time.Now().After(end) {
 				continue
 			}
