@@ -371,7 +371,9 @@ func (l *Log) loadSegments(o loadOptions) error {
 	if err := l.rebuildProducers(l.segments, end, o.clean); err != nil {
 		return err
 	}
-	l.remember(recovered)
+	l.state.Lock()
+	defer l.state.Unlock()
+	remember(l.producer.byID, recovered)
 	return nil
 }
 

@@ -17,6 +17,10 @@ type producerBatch struct {
 	timestamp    int64
 }
 
+func batchOf(h *header) producerBatch {
+	return producerBatch{h.lastSequence(), int32(h.lastOffset - h.baseOffset), h.lastOffset, h.maxTimestamp}
+}
+
 func (b *producerBatch) firstSequence() int32 {
 	if b.lastSequence < b.offsetDelta { // the batch spans the wrap of the sequence
 		return math.MaxInt32 - (b.offsetDelta - b.lastSequence) + 1
@@ -114,7 +118,7 @@ func (u *producerUpdate) append(h *header, origin Origin) error {
 		}
 	}
 	u.updated.setEpoch(h.producerEpoch)
-	u.updated.push(producerBatch{h.lastSequence(), int32(h.lastOffset - h.baseOffset), h.lastOffset, h.maxTimestamp})
+	u.updated.push(batchOf(h))
 	u.updated.lastTimestamp = h.maxTimestamp
 	switch {
 	case u.updated.txnFirstOffset >= 0 && !h.transactional():

@@ -33,6 +33,9 @@ func (l *Log) recover(o *loadOptions) (map[int64]*producer, error) {
 	if err := l.replayTo(&replay, l.segments[:first], l.segments[0].base, l.segments[first].base); err != nil {
 		return nil, err
 	}
+	if err := l.recall(replay.byID, l.segments[:first]); err != nil {
+		return nil, err
+	}
 	epochs, sparse := l.epochs, l.config.Compact
 	for i := first; i < len(l.segments); i++ {
 		s := l.segments[i]
@@ -429,20 +432,6 @@ func (l *Log) rebuildProducers(segments []*segment, end int64, clean bool) error
 	s.replicated(l.highWatermark.Load())
 	l.updateFirstUnstable()
 	return nil
-}
-
-// remember gives producers back the batches that a recovery has seen and their snapshot does not hold, which is the last batch alone: a
-// client whose answers a kill has cut off repeats all that it had in flight.
-func (l *Log) remember(recovered map[int64]*producer) {
-	l.state.Lock()
-	defer l.state.Unlock()
-	for id, p := range l.producer.byID {
-		seen := recovered[id]
-		if seen == nil || seen.epoch != p.epoch || p.count == 0 || seen.count <= p.count || *seen.last() != *p.last() {
-			continue
-		}
-		p.batches, p.count = seen.batches, seen.count
-	}
 }
 
 func (l *Log) openTransactions() {

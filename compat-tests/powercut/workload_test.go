@@ -145,9 +145,8 @@ type keeper struct {
 
 func newKeeper(address string, l *ledger, codec kgo.CompressionCodec) *keeper {
 	return &keeper{
-		// One request at a time: a producer snapshot holds the last batch of each producer alone, in Kafka's format, so of
-		// several on their way a recovery may not know those in a segment that it need not scan.
-		client: client(address, kgo.RecordRetries(1<<30), kgo.MaxProduceRequestsInflightPerBroker(1), kgo.ProducerBatchCompression(codec)),
+		// As many requests at once as a broker must know again, whichever of them it had written.
+		client: client(address, kgo.RecordRetries(1<<30), kgo.MaxProduceRequestsInflightPerBroker(5), kgo.ProducerBatchCompression(codec)),
 		ledger: l, writer: l.writer(),
 		flights: make(chan struct{}, 48),
 	}
