@@ -145,8 +145,8 @@ type keeper struct {
 
 func newKeeper(address string, l *ledger, codec kgo.CompressionCodec) *keeper {
 	return &keeper{
-		// As many requests at once as a broker must know again, whichever of them it had written.
-		client: client(address, kgo.RecordRetries(1<<30), kgo.MaxProduceRequestsInflightPerBroker(5), kgo.ProducerBatchCompression(codec)),
+		// The client has five requests on their way, as many as a broker must know again, whichever of them it had written.
+		client: client(address, kgo.RecordRetries(1<<30), kgo.ProducerBatchCompression(codec)),
 		ledger: l, writer: l.writer(),
 		flights: make(chan struct{}, 48),
 	}
