@@ -187,6 +187,11 @@ func (b *Broker) TryStart() error {
 		}
 	}(b.ended)
 	if err := WaitForPort(ctx, b.Port, b.limit); err != nil {
+		select {
+		case <-b.ended:
+			err = errors.New("it ended")
+		default:
+		}
 		b.Kill()
 		return fmt.Errorf("%s did not start: %w", b.Name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -141,6 +142,7 @@ func (c *campaign) cut(atLeast, atMost time.Duration) {
 	if err := c.broker.TryStart(); err != nil && c.control {
 		c.broken = true
 		c.wrong = append(c.wrong, fmt.Sprintf("after power cut %d (%s): does not start: %v", c.cuts, how, err))
+		c.t.Logf("the end of the log of %s:\n%s", c.broker.Name, harness.Tail(c.broker.LogFile, 12))
 		return
 	} else if err != nil {
 		c.t.Fatalf("after power cut %d (%s): %v; the end of its log:\n%s", c.cuts, how, err, harness.Tail(c.broker.LogFile, 40))
@@ -301,14 +303,21 @@ func (c *campaign) readFiles() {
 		if err != nil || len(files) == 0 {
 			c.t.Fatalf("no files are like %s: %v", pattern, err)
 		}
-		result := harness.StockTool(c.t, version, "org.apache.kafka.tools.DumpLogSegments", harness.Command{}, flag, "--files", strings.Join(files, ","))
-		if result.Code != 0 {
-			c.t.Errorf("kafka-dump-log %s: exit status %d\n%s", flag, result.Code, result.Stderr)
+		for some := range slices.Chunk(files, 500) { // an argument has 128 KB at most
+			c.dump(flag, some)
 		}
-		for _, line := range strings.Split(result.Output(), "\n") {
-			if complaint.MatchString(line) && !strings.Contains(line, "StaticLoggerBinder") {
-				c.t.Errorf("kafka-dump-log %s: %s", flag, line)
-			}
+	}
+}
+
+func (c *campaign) dump(flag string, files []string) {
+	c.t.Helper()
+	result := harness.StockTool(c.t, version, "org.apache.kafka.tools.DumpLogSegments", harness.Command{}, flag, "--files", strings.Join(files, ","))
+	if result.Code != 0 {
+		c.t.Errorf("kafka-dump-log %s: exit status %d\n%s", flag, result.Code, result.Stderr)
+	}
+	for _, line := range strings.Split(result.Output(), "\n") {
+		if complaint.MatchString(line) && !strings.Contains(line, "StaticLoggerBinder") {
+			c.t.Errorf("kafka-dump-log %s: %s", flag, line)
 		}
 	}
 }
