@@ -39,8 +39,10 @@
 // # Locks and goroutines
 //
 // Runtime.lock guards the map of shards; shard.lock guards queue and state.
-// Order: Runtime.lock → shard.lock; nothing is called while one is held. A
-// shard's goroutine exists while the shard loads or has something to do and ends
-// when its queue was empty for a while, so an idle shard costs none. [Runtime.Close] waits for
-// all of them. At most Options.Loaders shards read their logs at once.
+// Order: Runtime.lock → shard.lock; nothing is called while one is held. Who calls
+// [Runtime.Serve] runs the shard itself for one turn where nobody else does, so a
+// request that is alone costs no switch of goroutines. For all else, and for what
+// has come meanwhile, a shard has a goroutine of its own, which exists while the shard loads or
+// has something to do and ends when it was not needed for a while, so an idle shard costs none.
+// [Runtime.Close] waits for all of them. At most Options.Loaders shards read their logs at once.
 package coordinator

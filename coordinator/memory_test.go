@@ -191,6 +191,7 @@ type rig struct {
 	lock    sync.Mutex
 	said    []string
 	events  []Event
+	serves  bool
 }
 
 func newRig(t testing.TB, change func(*Options[*table])) *rig {
@@ -252,8 +253,18 @@ func (r *rig) done(name string) func(*kerr.Error) {
 // put writes keys and values: "a=1", or "a=" for a tombstone.
 func (r *rig) put(name string, pairs ...string) { r.run(name, Result{Records: records(pairs...)}) }
 
+// offer gives an operation to the runtime, by the one way or the other.
+func (r *rig) offer(operation func(*table) Result, failed func(*kerr.Error)) {
+	if r.serves {
+		go r.runtime.Serve(0, operation, failed) // which may wait for an append
+		synctest.Wait()
+		return
+	}
+	r.runtime.Run(0, operation, failed)
+}
+
 func (r *rig) run(name string, result Result) {
-	r.runtime.Run(0, func(*table) Result {
+	r.offer(func(*table) Result {
 		result.Done = r.done(name)
 		return result
 	}, func(failure *kerr.Error) { r.say("%s refused: %s", name, failure.Message) })
@@ -261,7 +272,7 @@ func (r *rig) run(name string, result Result) {
 
 // get reads the whole table.
 func (r *rig) get(name string) {
-	r.runtime.Run(0, func(m *table) Result {
+	r.offer(func(m *table) Result {
 		var all []string
 		for _, key := range slices.Sorted(maps.Keys(m.values)) {
 			all = append(all, key+"="+m.values[key])

@@ -164,7 +164,7 @@ const (
 // progressInterval is how often a load tells how far it is.
 const progressInterval = 5 * time.Second
 
-// Runtime runs the shards. All methods may be called by any goroutine; none waits, Close apart.
+// Runtime runs the shards. All methods may be called by any goroutine; none waits, Serve and Close apart.
 type Runtime[M Machine] struct {
 	options Options[M]
 	slots   chan struct{}
@@ -225,10 +225,7 @@ func (r *Runtime[M]) start(next *shard[M]) {
 // Stop unloads a partition, unless it was started in a later leader epoch; −1
 // unloads it in any case.
 func (r *Runtime[M]) Stop(partition int32, leaderEpoch int32) {
-	r.lock.Lock()
-	existing := r.shards[partition]
-	r.lock.Unlock()
-	if existing != nil {
+	if existing := r.shard(partition); existing != nil {
 		existing.stop(leaderEpoch)
 	}
 }
@@ -237,23 +234,35 @@ func (r *Runtime[M]) Stop(partition int32, leaderEpoch int32) {
 // called instead, at once or later: NOT_COORDINATOR, COORDINATOR_LOAD_IN_PROGRESS
 // or COORDINATOR_NOT_AVAILABLE.
 func (r *Runtime[M]) Run(partition int32, operation func(M) Result, failed func(*kerr.Error)) {
-	r.lock.Lock()
-	existing := r.shards[partition]
-	r.lock.Unlock()
-	if existing == nil {
-		failed(kerr.NotCoordinator)
+	if existing := r.shard(partition); existing != nil {
+		existing.enqueue(queued[M]{run: operation, failed: failed})
 		return
 	}
-	existing.enqueue(queued[M]{run: operation, failed: failed})
+	failed(kerr.NotCoordinator)
+}
+
+// Serve is Run for a caller that may wait for an append to the log and holds no lock
+// that an operation, Done or failed takes: it runs the operation, and those that
+// come before it is done, itself where nobody else runs the shard.
+func (r *Runtime[M]) Serve(partition int32, operation func(M) Result, failed func(*kerr.Error)) {
+	if existing := r.shard(partition); existing != nil {
+		existing.serve(queued[M]{run: operation, failed: failed})
+		return
+	}
+	failed(kerr.NotCoordinator)
+}
+
+func (r *Runtime[M]) shard(partition int32) *shard[M] {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.shards[partition]
 }
 
 // EndTransaction writes a marker into the partition's log, after all that was
 // written before, and tells the machine of it. done is called as Result.Done is,
 // or with what Run would tell.
 func (r *Runtime[M]) EndTransaction(partition int32, marker Marker, done func(*kerr.Error)) {
-	r.lock.Lock()
-	existing := r.shards[partition]
-	r.lock.Unlock()
+	existing := r.shard(partition)
 	if existing == nil {
 		done(kerr.NotCoordinator)
 		return

@@ -14,15 +14,21 @@ import (
 	"ottla/protocol/record"
 )
 
-// in plays a test where time stands still while anybody runs.
+// in plays a test where time stands still while anybody runs: with operations that the shard's goroutine runs, and with
+// such that the caller runs where it can.
 func in(t *testing.T, change func(*Options[*table]), play func(r *rig, log *memoryLog)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, change)
-		log := newMemoryLog()
-		play(r, log)
-		r.close()
-	})
+	for name, serves := range map[string]bool{"run": false, "serve": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, change)
+				r.serves = serves
+				log := newMemoryLog()
+				play(r, log)
+				r.close()
+			})
+		})
+	}
 }
 
 func TestWritesOfOneTurnAreOneBatch(t *testing.T) {
@@ -415,6 +421,7 @@ func TestAgainstATable(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, nil)
+			r.serves = rapid.Bool().Draw(rt, "serves")
 			log := newMemoryLog()
 			log.limit = 300
 			model := map[string]string{}

@@ -46,8 +46,8 @@ type shard[M Machine] struct {
 	queue       []queued[M]
 	// reload asks for a successor that loads the log again.
 	reload bool
-	// running: a goroutine owns what is below. parked: it waits for signal, which
-	// who sets parked back sends.
+	// running: a goroutine owns what is below, the shard's own or one that serves.
+	// parked: the shard's own waits for signal, which who sets parked back sends.
 	running bool
 	parked  bool
 	signal  chan struct{}
@@ -139,97 +139,6 @@ func (s *shard[M]) end() {
 	s.state = stopping
 	close(s.stopped)
 	s.wake()
-}
-
-// wake makes sure that a goroutine sees the queue and the state. The lock is held.
-func (s *shard[M]) wake() {
-	switch {
-	case !s.running:
-		s.running = true
-		go s.run()
-	case s.parked:
-		s.parked = false
-		s.signal <- struct{}{}
-	}
-}
-
-// parkedFor is how long a shard's goroutine waits for more to do: under load a
-// new one for each operation would grow its stack each time.
-const parkedFor = 3 * time.Second
-
-// park waits for something to do; false when there is nothing for a while, and
-// the goroutine is to end. It is entered with the lock, and leaves without.
-func (s *shard[M]) park(idle *time.Timer) bool {
-	s.parked = true
-	s.lock.Unlock()
-	idle.Reset(parkedFor)
-	select {
-	case <-s.signal:
-		return true
-	case <-idle.C:
-	}
-	s.lock.Lock()
-	if s.parked {
-		s.parked, s.running = false, false
-		s.lock.Unlock()
-		return false
-	}
-	s.lock.Unlock()
-	<-s.signal
-	return true
-}
-
-func (s *shard[M]) enqueue(operation queued[M]) {
-	if failure := s.offer(operation); failure != nil && operation.failed != nil {
-		operation.failed(failure)
-	}
-}
-
-// offer puts an operation into the queue or says why not.
-func (s *shard[M]) offer(operation queued[M]) *kerr.Error {
-	own := operation.failed == nil
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	switch {
-	case s.state == failed || s.state == stopping:
-		return kerr.NotCoordinator
-	case s.state == loading && !own:
-		return kerr.CoordinatorLoadInProgress
-	case len(s.queue) >= s.runtime.options.QueueLimit && !own:
-		return kerr.CoordinatorNotAvailable
-	}
-	s.queue = append(s.queue, operation)
-	s.wake()
-	return nil
-}
-
-// run does what is in the queue and returns when there was no more for a while.
-func (s *shard[M]) run() {
-	idle := time.NewTimer(parkedFor)
-	defer idle.Stop()
-	for {
-		s.lock.Lock()
-		if s.state == stopping {
-			s.lock.Unlock()
-			s.unload()
-			return
-		}
-		if len(s.queue) == 0 {
-			if !s.park(idle) {
-				return
-			}
-			continue
-		}
-		operations := s.queue
-		s.queue = s.spare
-		s.lock.Unlock()
-		for _, operation := range operations {
-			s.write(operation.run(s.machine))
-		}
-		s.flush()
-		clear(operations)
-		s.spare = operations[:0]
-	}
 }
 
 // write puts the records of an operation into the batch and into the state.

@@ -166,9 +166,9 @@ func (s *Service) admit(group string) *kerr.Error {
 	return nil
 }
 
-// run runs an operation on the group's shard. failed is told what a failure means to a client.
+// run runs an operation on the group's shard, on this goroutine if nobody else does. failed is told what a failure means to a client.
 func (s *Service) run(group string, operation func(*Machine) coordinator.Result, failed func(*kerr.Error)) {
-	s.runtime.Run(s.PartitionFor(group), operation, func(failure *kerr.Error) { failed(storeError(failure)) })
+	s.runtime.Serve(s.PartitionFor(group), operation, func(failure *kerr.Error) { failed(storeError(failure)) })
 }
 
 // answering adds to a result what is to be called when it is committed.

@@ -133,7 +133,7 @@ func (h *shardHost) write(partitions []Partition, marker Marker) (left []Partiti
 func (h *shardHost) run(operation func(m *Machine) coordinator.Result) *kerr.Error {
 	outcome := make(chan *kerr.Error, 1)
 	tell := func(failure *kerr.Error) { outcome <- failure }
-	h.service.runtime.Run(h.partition, func(m *Machine) coordinator.Result {
+	h.service.runtime.Serve(h.partition, func(m *Machine) coordinator.Result {
 		result := operation(m)
 		inner := result.Done
 		result.Done = func(failure *kerr.Error) {

@@ -147,7 +147,7 @@ func (s *Service) admit(id string) *kerr.Error {
 
 // run runs an operation on the id's shard and replies when what it wrote is committed.
 func (s *Service) run(id string, newID int64, operation func(m *Machine, newID int64) (Answer, coordinator.Result), reply func(Answer)) {
-	s.runtime.Run(s.PartitionFor(id), func(m *Machine) coordinator.Result {
+	s.runtime.Serve(s.PartitionFor(id), func(m *Machine) coordinator.Result {
 		answer, result := operation(m, newID)
 		inner := result.Done
 		result.Done = func(failure *kerr.Error) {

@@ -11,7 +11,7 @@ import (
 
 // OffsetCommitter commits the offsets of a group.
 type OffsetCommitter interface {
-	// OffsetCommit answers later and never blocks. Topics have name and id.
+	// OffsetCommit answers at once or later; it waits for an append to a log at most. Topics have name and id.
 	OffsetCommit(request *kmsg.OffsetCommitRequest, reply func(*kmsg.OffsetCommitResponse))
 }
 

@@ -12,7 +12,7 @@ import (
 
 // OffsetFetcher tells the offsets of a group.
 type OffsetFetcher interface {
-	// OffsetFetch answers later and never blocks. Topics have names; nil is all.
+	// OffsetFetch answers at once or later; it waits for an append to a log at most. Topics have names; nil is all.
 	OffsetFetch(request *kmsg.OffsetFetchRequestGroup, requireStable bool, reply func(*kmsg.OffsetFetchResponseGroup))
 }
 

@@ -10,7 +10,7 @@ import (
 
 // GroupJoiner takes members into groups.
 type GroupJoiner interface {
-	// JoinGroup answers later and never blocks.
+	// JoinGroup answers at once or later; it waits for an append to a log at most.
 	JoinGroup(c group.RequestContext, request *kmsg.JoinGroupRequest, reply func(*kmsg.JoinGroupResponse))
 }
 
@@ -34,6 +34,11 @@ func await[R Response](start func(reply func(R))) Reply {
 	answer := make(chan R, 1)
 	start(func(response R) { answer <- response })
 	return func(ctx context.Context) (Response, error) {
+		select {
+		case response := <-answer: // without a word to the context that somebody is about to wait
+			return response, nil
+		default:
+		}
 		select {
 		case response := <-answer:
 			return response, nil

@@ -8,7 +8,7 @@ import (
 
 // GroupHeartbeater keeps members' sessions.
 type GroupHeartbeater interface {
-	// Heartbeat answers later and never blocks.
+	// Heartbeat answers at once or later; it waits for an append to a log at most.
 	Heartbeat(request *kmsg.HeartbeatRequest, reply func(*kmsg.HeartbeatResponse))
 }
 

@@ -8,7 +8,7 @@ import (
 
 // GroupLeaver takes members out of groups.
 type GroupLeaver interface {
-	// LeaveGroup answers later and never blocks.
+	// LeaveGroup answers at once or later; it waits for an append to a log at most.
 	LeaveGroup(request *kmsg.LeaveGroupRequest, reply func(*kmsg.LeaveGroupResponse))
 }
 

@@ -8,7 +8,7 @@ import (
 
 // GroupSyncer hands out assignments.
 type GroupSyncer interface {
-	// SyncGroup answers later and never blocks.
+	// SyncGroup answers at once or later; it waits for an append to a log at most.
 	SyncGroup(request *kmsg.SyncGroupRequest, reply func(*kmsg.SyncGroupResponse))
 }
 

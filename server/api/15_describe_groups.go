@@ -8,7 +8,7 @@ import (
 
 // GroupDescriber tells of groups.
 type GroupDescriber interface {
-	// DescribeGroups answers later and never blocks.
+	// DescribeGroups answers at once or later; it waits for an append to a log at most.
 	DescribeGroups(request *kmsg.DescribeGroupsRequest, reply func(*kmsg.DescribeGroupsResponse))
 }
 

@@ -8,7 +8,7 @@ import (
 
 // GroupLister lists groups.
 type GroupLister interface {
-	// ListGroups answers later and never blocks.
+	// ListGroups answers at once or later; it waits for an append to a log at most.
 	ListGroups(request *kmsg.ListGroupsRequest, reply func(*kmsg.ListGroupsResponse))
 }
 

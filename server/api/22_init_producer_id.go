@@ -17,7 +17,7 @@ type AllocateProducerIDs func(ctx context.Context) (first int64, length int32, e
 
 // ProducerInitializer makes a client the owner of a transactional id.
 type ProducerInitializer interface {
-	// InitProducerID answers later and never blocks.
+	// InitProducerID answers at once or later; it waits for an append to a log at most.
 	InitProducerID(request transaction.Init, reply func(transaction.Answer))
 }
 

@@ -10,7 +10,7 @@ import (
 
 // TransactionEnder ends transactions.
 type TransactionEnder interface {
-	// EndTxn answers later and never blocks.
+	// EndTxn answers at once or later; it waits for an append to a log at most.
 	EndTxn(request transaction.End, reply func(transaction.Answer))
 }
 

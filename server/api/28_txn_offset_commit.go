@@ -14,7 +14,7 @@ import (
 // TxnOffsetCommitter commits offsets in transactions.
 type TxnOffsetCommitter interface {
 	KeyPartitions
-	// TxnOffsetCommit answers later and never blocks. The topics exist.
+	// TxnOffsetCommit answers at once or later; it waits for an append to a log at most. The topics exist.
 	TxnOffsetCommit(request *kmsg.TxnOffsetCommitRequest, verification uint64, reply func(*kmsg.TxnOffsetCommitResponse))
 }
 

@@ -8,7 +8,7 @@ import (
 
 // GroupDeleter deletes groups.
 type GroupDeleter interface {
-	// DeleteGroups answers later and never blocks.
+	// DeleteGroups answers at once or later; it waits for an append to a log at most.
 	DeleteGroups(request *kmsg.DeleteGroupsRequest, reply func(*kmsg.DeleteGroupsResponse))
 }
 

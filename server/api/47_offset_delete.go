@@ -11,7 +11,7 @@ import (
 
 // OffsetDeleter deletes offsets of a group.
 type OffsetDeleter interface {
-	// OffsetDelete answers later and never blocks.
+	// OffsetDelete answers at once or later; it waits for an append to a log at most.
 	OffsetDelete(request *kmsg.OffsetDeleteRequest, reply func(*kmsg.OffsetDeleteResponse))
 }
 

@@ -12,9 +12,9 @@ import (
 
 // TransactionDescriber tells what the coordinator knows.
 type TransactionDescriber interface {
-	// Describe answers later and never blocks.
+	// Describe answers at once or later; it waits for an append to a log at most.
 	Describe(id string, reply func(transaction.Transaction, *kerr.Error))
-	// List answers later and never blocks.
+	// List answers at once or later; it waits for an append to a log at most.
 	List(filter transaction.Filter, reply func(transaction.List))
 }
 

@@ -12,11 +12,11 @@ import (
 
 // Transactions knows which partitions a transaction has.
 type Transactions interface {
-	// AddPartitions makes partitions part of a transaction. It answers later and
-	// never blocks.
+	// AddPartitions makes partitions part of a transaction. It answers at once or
+	// later; it waits for an append to a log at most.
 	AddPartitions(id string, producerID int64, epoch int16, partitions []transaction.Partition, version int16, reply func(*kerr.Error))
 	// VerifyPartitions tells for each partition whether it is part of the
-	// transaction. It answers later and never blocks.
+	// transaction. It answers at once or later; it waits for an append to a log at most.
 	VerifyPartitions(id string, producerID int64, epoch int16, partitions []transaction.Partition, reply func([]*kerr.Error))
 }
 
@@ -45,7 +45,7 @@ type writer struct {
 // so that the client need not send its records again.
 const (
 	markersPatience = 100 * time.Millisecond
-	markersBackoff  = time.Millisecond
+	markersBackoff  = 50 * time.Microsecond
 )
 
 // verifier makes sure that what is written belongs to a transaction.
@@ -88,6 +88,11 @@ func (v *verifier) ask(ctx context.Context, w writer, partitions []transaction.P
 		})
 	} else {
 		v.transactions.VerifyPartitions(w.transactionalID, w.producerID, w.epoch, partitions, func(all []*kerr.Error) { answer <- all })
+	}
+	select {
+	case verdicts = <-answer: // as await has it
+		return verdicts, true
+	default:
 	}
 	select {
 	case verdicts = <-answer:
