@@ -25,7 +25,6 @@ type socket struct {
 	*net.TCPConn
 	raw    syscall.RawConn
 	read   idleRead
-	more   moreWrite
 	file   fileWrite
 	arrive func(fd uintptr) bool
 
@@ -44,7 +43,7 @@ const (
 	parking
 )
 
-// idleRead, moreWrite and fileWrite are the arguments and results of the calls
+// idleRead and fileWrite are the arguments and results of the calls
 // below, kept so that a call allocates no closure.
 type idleRead struct {
 	socket *socket
@@ -53,12 +52,6 @@ type idleRead struct {
 	n      int
 	err    error
 	step   func(fd uintptr) bool
-}
-
-type moreWrite struct {
-	bytes []byte
-	err   error
-	step  func(fd uintptr) bool
 }
 
 type fileWrite struct {
@@ -76,7 +69,7 @@ func newSocket(conn *net.TCPConn) (*socket, error) {
 	}
 	s := &socket{TCPConn: conn, raw: raw, arrive: arrived}
 	s.read.socket = s
-	s.read.step, s.more.step, s.file.step = s.read.try, s.more.try, s.file.try
+	s.read.step, s.file.step = s.read.try, s.file.try
 	return s, nil
 }
 
@@ -155,36 +148,6 @@ func (r *idleRead) try(fd uintptr) bool {
 		r.n = n
 		return true
 	}
-}
-
-// writeMore writes bytes of an answer that goes on, so that the kernel may put
-// what follows into the same packet.
-func (s *socket) writeMore(bytes []byte) error {
-	if len(bytes) == 0 {
-		return nil
-	}
-	s.more.bytes, s.more.err = bytes, nil
-	if err := s.raw.Write(s.more.step); err != nil {
-		return err
-	}
-	return s.more.err
-}
-
-func (w *moreWrite) try(fd uintptr) bool {
-	for len(w.bytes) > 0 {
-		n, err := unix.SendmsgN(int(fd), w.bytes, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return false
-		case err != nil:
-			w.err = err
-			return true
-		}
-		w.bytes = w.bytes[n:]
-	}
-	return true
 }
 
 // sendFile sends length bytes of the file at position, without moving the

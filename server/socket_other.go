@@ -21,11 +21,5 @@ func (s *socket) park() bool { return false }
 // await returns at once: the read that follows waits.
 func (s *socket) await() {}
 
-// writeMore writes bytes of an answer that goes on.
-func (s *socket) writeMore(bytes []byte) error {
-	_, err := s.Write(bytes)
-	return err
-}
-
 // sendFile is not called where canSendFile is false.
 func (s *socket) sendFile(int, int64, int) error { return errors.ErrUnsupported }
