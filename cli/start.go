@@ -105,7 +105,7 @@ func start(environment Environment, arguments []string) int {
 	for _, warning := range warnings {
 		logWarning(log, parsed.options.File, warning)
 	}
-	tuneMemory()
+	tune()
 	return serve(environment, log, settings, server.Options{
 		Log: log, Version: Version, PIDFile: parsed.pidFile, Begun: begun,
 	})
