@@ -97,7 +97,11 @@ func campaign(t *testing.T, p protocol, seed uint64, length time.Duration) {
 		address: broker.Address, proxy: proxy, history: NewHistory(), seed: seed, options: p.options,
 		hard: hard, stopProducers: stopProducers, stopCopiers: stopCopiers,
 	}
-	defer func() { cancelHard(); w.producers.Wait(); w.copiers.Wait() }()
+	defer func() { // for a while only: a test that failed because one hangs is to say so
+		cancelHard()
+		ended(&w.producers, 10*time.Second)
+		ended(&w.copiers, 10*time.Second)
+	}()
 	createTopics(t, broker)
 	w.start()
 	faults := illTreat(broker, rand.New(rand.NewPCG(seed, 3)), length)
@@ -169,12 +173,20 @@ func illTreat(broker *harness.Broker, random *rand.Rand, length time.Duration) m
 // await waits for clients that were told to stop: one that hangs on a healthy broker fails the test.
 func await(t *testing.T, clients *sync.WaitGroup, what string) {
 	t.Helper()
-	ended := make(chan struct{})
-	go func() { clients.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(time.Minute):
+	if !ended(clients, time.Minute) {
 		t.Fatalf("the %s do not end, with a broker that runs", what)
+	}
+}
+
+// ended waits for clients until limit has passed and tells whether they have ended.
+func ended(clients *sync.WaitGroup, limit time.Duration) bool {
+	all := make(chan struct{})
+	go func() { clients.Wait(); close(all) }()
+	select {
+	case <-all:
+		return true
+	case <-time.After(limit):
+		return false
 	}
 }
 
