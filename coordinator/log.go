@@ -9,6 +9,8 @@ type Log interface {
 	// not wait for other replicas, only for what the topic's flush settings ask.
 	// The error is a *kerr.Error, or something that Options.Translate knows.
 	Append(batch []byte) (end int64, err error)
+	// Syncs tells whether Append may wait for a disk. It does not wait itself.
+	Syncs() bool
 	// Read returns whole record batches from the one that contains the offset
 	// on, about maxBytes of them but at least one; none at the log's end. The
 	// bytes are the caller's.

@@ -33,6 +33,8 @@ type memoryLog struct {
 	readGate   chan struct{}
 	// skew is added to what Append returns.
 	skew int64
+	// syncs: an append may wait for a disk.
+	syncs bool
 }
 
 func newMemoryLog() *memoryLog {
@@ -96,6 +98,7 @@ func (l *memoryLog) Read(offset int64, maxBytes int) ([]byte, error) {
 func (l *memoryLog) StartOffset() int64 { l.lock.Lock(); defer l.lock.Unlock(); return l.start }
 func (l *memoryLog) EndOffset() int64   { l.lock.Lock(); defer l.lock.Unlock(); return l.end }
 func (l *memoryLog) MaxBatchBytes() int { return l.limit }
+func (l *memoryLog) Syncs() bool        { return l.syncs }
 
 func (l *memoryLog) WhenCommitted(end int64, notify func()) bool {
 	l.lock.Lock()

@@ -64,8 +64,8 @@ func (s *shard[M]) enqueue(operation queued[M]) {
 	}
 }
 
-// serve is enqueue where the caller may wait: while nobody runs the shard, the
-// caller does, for one turn. That spares an operation two switches of goroutines.
+// serve is what Runtime.Serve says: while nobody runs the shard, the caller does, for
+// one turn. That spares an operation two switches of goroutines.
 func (s *shard[M]) serve(operation queued[M]) {
 	s.lock.Lock()
 	if failure := s.offer(operation); failure != nil {
@@ -73,7 +73,8 @@ func (s *shard[M]) serve(operation queued[M]) {
 		operation.failed(failure)
 		return
 	}
-	if s.running {
+	if s.running || s.log.Syncs() {
+		s.wake()
 		s.lock.Unlock()
 		return
 	}

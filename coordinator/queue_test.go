@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,27 @@ func TestWhoServesRunsItself(t *testing.T) {
 		time.Sleep(2 * parkedFor)
 		r.put("later", "a=8")
 		r.expect("later: done")
+	})
+}
+
+// TestNobodyServesADisk: where an append waits for an fsync, operations gather behind it.
+func TestNobodyServesADisk(t *testing.T) {
+	in(t, nil, func(r *rig, log *memoryLog) {
+		log.syncs = true
+		r.runtime.Start(0, 1, log)
+		synctest.Wait()
+		log.appendGate = make(chan struct{})
+		for i := range 10 {
+			r.runtime.Serve(0, func(*table) Result {
+				return Result{Records: records(fmt.Sprint("a=", i)), Done: r.done("put")}
+			}, r.done("refused")) // returns though nothing is appended
+			synctest.Wait()
+		}
+		close(log.appendGate)
+		r.expect(slices.Repeat([]string{"put: done"}, 10)...)
+		if len(log.batches) != 2 {
+			t.Errorf("%d batches", len(log.batches))
+		}
 	})
 }
 

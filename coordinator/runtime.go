@@ -241,9 +241,10 @@ func (r *Runtime[M]) Run(partition int32, operation func(M) Result, failed func(
 	failed(kerr.NotCoordinator)
 }
 
-// Serve is Run for a caller that may wait for an append to the log and holds no lock
-// that an operation, Done or failed takes: it runs the operation, and those that
-// come before it is done, itself where nobody else runs the shard.
+// Serve is Run for a caller that may wait for a write to the log and holds no lock
+// that an operation, Done or failed takes: it runs the operation itself where nobody
+// else runs the shard, unless the log would have it wait for a disk, when others'
+// operations are better gathered behind it.
 func (r *Runtime[M]) Serve(partition int32, operation func(M) Result, failed func(*kerr.Error)) {
 	if existing := r.shard(partition); existing != nil {
 		existing.serve(queued[M]{run: operation, failed: failed})

@@ -44,6 +44,12 @@ func (l *shardLog) append(batch []byte, request replica.AppendRequest) (int64, e
 	return info.LastOffset + 1, nil
 }
 
+// Syncs tells whether flush.messages is set.
+func (l *shardLog) Syncs() bool {
+	config := l.partition.Config()
+	return config != nil && config.Log.FlushMessages < math.MaxInt64
+}
+
 // Read reads whole batches, to the log's end.
 func (l *shardLog) Read(offset int64, maxBytes int) ([]byte, error) {
 	var result replica.ReadResult

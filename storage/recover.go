@@ -33,9 +33,7 @@ func (l *Log) recover(o *loadOptions) (map[int64]*producer, error) {
 	if err := l.replayTo(&replay, l.segments[:first], l.segments[0].base, l.segments[first].base); err != nil {
 		return nil, err
 	}
-	if err := l.recall(replay.byID, l.segments[:first]); err != nil {
-		return nil, err
-	}
+	l.recall(replay.byID, l.segments[:first])
 	epochs, sparse := l.epochs, l.config.Compact
 	for i := first; i < len(l.segments); i++ {
 		s := l.segments[i]

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,43 +83,141 @@ func repeatsBeforeARoll(t *testing.T, rolls int, rolled, last int32) {
 	}
 }
 
-// TestRepeatsBehindMuch: in a large segment the index leads to its last part, which is enough for what was in flight.
-func TestRepeatsBehindMuch(t *testing.T) {
+// inFlight writes batches of other producers, five of each of some, rolls, and has the disk as a crash leaves it.
+func inFlight(t *testing.T, before int32, producers int64, value string) (*vfs.Memory, int64) {
+	t.Helper()
 	m := vfs.NewMemory()
 	if err := m.Mkdir("/d"); err != nil {
 		t.Fatal(err)
 	}
 	l := reopenMemory(t, m, DefaultLogConfig(), LogOptions{Clean: true})
-	much := strings.Repeat("x", 64<<10)
-	for i := range int32(3 * recallSize / (64 << 10)) {
-		mustAppend(t, l, testBatch{producerID: 10, sequence: i, value: much}, OriginClient)
+	for i := range before {
+		mustAppend(t, l, testBatch{producerID: 1000, sequence: i, value: value}, OriginClient)
 	}
-	for i := range int32(5) {
-		mustAppend(t, l, testBatch{producerID: 9, sequence: i, value: much}, OriginClient)
+	for i := range int32(batchesKept) {
+		for id := range producers {
+			mustAppend(t, l, testBatch{producerID: 1 + id, sequence: i, value: value}, OriginClient)
+		}
 	}
 	if err := l.Roll(); err != nil {
 		t.Fatal(err)
 	}
-	var read int
-	trace := vfs.NewTrace(m.CrashClone(nil), func(op vfs.Op, _ error) {
+	return m.CrashClone(nil), l.EndOffset()
+}
+
+// again opens the log, counts the reads of segments and has all repeat what they sent.
+func again(t *testing.T, m *vfs.Memory, end, producers int64, value string) (reads int) {
+	t.Helper()
+	counting := vfs.NewFault(m, func(op vfs.Op) error {
 		if op.Kind == vfs.OpRead && strings.HasSuffix(op.Name, logSuffix) {
-			read++
+			reads++
 		}
+		return nil
 	})
-	end := l.EndOffset()
 	l, err := OpenLog(LogOptions{
-		FS: trace, Directory: "/d/t-0", TopicPartition: TopicPartition{"t", 0}, Config: DefaultLogConfig(), RecoveryPoint: end,
+		FS: counting, Directory: "/d/t-0", TopicPartition: TopicPartition{"t", 0}, Config: DefaultLogConfig(), RecoveryPoint: end,
 		Manager: &Options{Now: func() time.Time { return time.UnixMilli(5000) }},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if most := recallSize/(64<<10) + 20; read > most {
-		t.Errorf("%d reads at the start, more than %d", read, most)
+	most := reads
+	for i := range int32(batchesKept) {
+		for id := range producers {
+			if info, err := l.Append(testBatch{producerID: 1 + id, sequence: i, value: value}.bytes(), AppendOptions{}); err != nil || !info.Duplicate {
+				t.Errorf("producer %d, sequence %d again: %+v, %v", 1+id, i, info, err)
+			}
+		}
 	}
-	for i := range int32(5) {
-		if info := mustAppend(t, l, testBatch{producerID: 9, sequence: i, value: much}, OriginClient); !info.Duplicate {
-			t.Errorf("sequence %d again: %+v", i, info)
+	return most
+}
+
+// TestRepeatsBehindMuch: in a large segment the index leads to its last part, which is enough for what was in flight.
+func TestRepeatsBehindMuch(t *testing.T) {
+	for _, test := range []struct {
+		name              string
+		size              int
+		before, producers int64
+		reads             int
+	}{
+		{"batches of 64 KB", 64 << 10, 200, 3, recallBatches + 8},
+		{"as large as they may be", 900 << 10, 30, 12, recallBatches + 8},
+		{"small ones", 200, 50000, 3, recallBytes/(16<<10) + 8},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			value := strings.Repeat("x", test.size)
+			m, end := inFlight(t, int32(test.before), test.producers, value)
+			if reads := again(t, m, end, test.producers, value); reads == 0 || reads > test.reads {
+				t.Errorf("%d reads at the start, at most %d are wanted", reads, test.reads)
+			}
+		})
+	}
+}
+
+// TestRepeatsAreNoReasonToFail: what stands below the recovery point and cannot be read costs no more than the memory of what was in
+// flight.
+func TestRepeatsAreNoReasonToFail(t *testing.T) {
+	value := strings.Repeat("x", 1000)
+	open := func(t *testing.T, m *vfs.Memory, end int64, fault func(vfs.Op) error) {
+		t.Helper()
+		l, err := OpenLog(LogOptions{
+			FS: vfs.NewFault(m, fault), Directory: "/d/t-0", TopicPartition: TopicPartition{"t", 0}, Config: DefaultLogConfig(), RecoveryPoint: end,
+			Manager: &Options{Now: func() time.Time { return time.UnixMilli(5000) }},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.EndOffset(); got != end {
+			t.Errorf("the end is %d, was %d", got, end)
+		}
+	}
+	first := fmt.Sprintf("%020d", 0)
+	t.Run("read error", func(t *testing.T) {
+		m, end := inFlight(t, 10, 2, value)
+		open(t, m, end, func(op vfs.Op) error {
+			if op.Kind == vfs.OpRead && strings.HasSuffix(op.Name, first+logSuffix) {
+				return syscall.EIO
+			}
+			return nil
+		})
+	})
+	t.Run("no index and a broken batch", func(t *testing.T) {
+		m, end := inFlight(t, 10, 2, value)
+		if err := m.Remove("/d/t-0/" + first + offsetIndexSuffix); err != nil {
+			t.Fatal(err)
+		}
+		f, err := m.Open("/d/t-0/" + first + logSuffix)
+		if err == nil {
+			_, err = f.WriteAt(make([]byte, 20), 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		open(t, m, end, func(vfs.Op) error { return nil })
+	})
+}
+
+// TestRepeatsInManySegments: the number of files that are looked into is bounded.
+func TestRepeatsInManySegments(t *testing.T) {
+	m := vfs.NewMemory()
+	if err := m.Mkdir("/d"); err != nil {
+		t.Fatal(err)
+	}
+	l := reopenMemory(t, m, smallConfig(), LogOptions{Clean: true})
+	for i := range int32(200) {
+		mustAppend(t, l, testBatch{producerID: 1, sequence: i}, OriginClient)
+		if err := l.Roll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end := l.EndOffset()
+	for i := range int32(batchesKept) {
+		if reads := again(t, m.CrashClone(nil), end, 0, ""); reads > recallSegments+4 {
+			t.Errorf("%d reads", reads)
+		}
+		l := reopenMemory(t, m.CrashClone(nil), smallConfig(), LogOptions{RecoveryPoint: end})
+		if info := mustAppend(t, l, testBatch{producerID: 1, sequence: 199 - i}, OriginClient); !info.Duplicate {
+			t.Errorf("sequence %d again: %+v", 199-i, info)
 		}
 	}
 }

@@ -76,8 +76,8 @@ type DeletedTopic struct {
 }
 
 // Service is the group coordinator of this broker. Requests are copied where they
-// hold slices of a frame, and must not be changed afterwards. Every method returns at once;
-// reply is called exactly once, later or before the method returns, by any
+// hold slices of a frame, and must not be changed afterwards. A method waits for a
+// write to its log at most; reply is called exactly once, later or before the method returns, by any
 // goroutine, and must not block.
 type Service struct {
 	config  Config

@@ -56,6 +56,8 @@ func (l *memoryLog) StartOffset() int64               { return 0 }
 func (l *memoryLog) EndOffset() int64                 { l.lock.Lock(); defer l.lock.Unlock(); return l.end }
 func (l *memoryLog) WhenCommitted(int64, func()) bool { return false }
 
+func (l *memoryLog) Syncs() bool { return false }
+
 func (l *memoryLog) MaxBatchBytes() int {
 	if l.limit > 0 {
 		return l.limit

@@ -50,9 +50,9 @@ type Options struct {
 	Events func(coordinator.Event)
 }
 
-// Service is the transaction coordinator of this broker. Every method returns at
-// once, Close apart; reply is called exactly once, later or before the method
-// returns, by any goroutine, and must not block.
+// Service is the transaction coordinator of this broker. A method waits
+// for a write to its log at most, Close apart; reply is called exactly once, later or
+// before the method returns, by any goroutine, and must not block.
 type Service struct {
 	options Options
 	runtime *coordinator.Runtime[*Machine]

@@ -52,6 +52,7 @@ func (l *memoryLog) Read(offset int64, _ int) (bytes []byte, err error) {
 func (l *memoryLog) StartOffset() int64               { return 0 }
 func (l *memoryLog) EndOffset() int64                 { l.lock.Lock(); defer l.lock.Unlock(); return l.end }
 func (l *memoryLog) WhenCommitted(int64, func()) bool { return false }
+func (l *memoryLog) Syncs() bool                      { return false }
 func (l *memoryLog) MaxBatchBytes() int               { return 1 << 20 }
 func (l *memoryLog) fail(failure error)               { l.lock.Lock(); defer l.lock.Unlock(); l.failure = failure }
 

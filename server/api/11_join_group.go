@@ -34,16 +34,26 @@ func await[R Response](start func(reply func(R))) Reply {
 	answer := make(chan R, 1)
 	start(func(response R) { answer <- response })
 	return func(ctx context.Context) (Response, error) {
-		select {
-		case response := <-answer: // without a word to the context that somebody is about to wait
+		if response, ok := receive(ctx, answer); ok {
 			return response, nil
-		default:
 		}
-		select {
-		case response := <-answer:
-			return response, nil
-		case <-ctx.Done():
-			return nil, ErrClose
-		}
+		return nil, ErrClose
+	}
+}
+
+// receive waits for an answer; ok is false once nobody waits for it any more. One
+// that is there is taken without asking the context for Done, which would tell the
+// connection that this goroutine is about to wait.
+func receive[A any](ctx context.Context, answer <-chan A) (received A, ok bool) {
+	select {
+	case received = <-answer:
+		return received, true
+	default:
+	}
+	select {
+	case received = <-answer:
+		return received, true
+	case <-ctx.Done():
+		return received, false
 	}
 }

@@ -58,12 +58,10 @@ func commitInTransaction(ctx context.Context, body *kmsg.TxnOffsetCommitRequest,
 	}
 	answer := make(chan *kmsg.TxnOffsetCommitResponse, 1)
 	options.Groups.TxnOffsetCommit(accepted, pass, func(response *kmsg.TxnOffsetCommitResponse) { answer <- response })
-	select {
-	case response := <-answer:
+	if response, ok := receive(ctx, answer); ok {
 		return mergeTxnCommits(refused, accepted, response, nil), nil
-	case <-ctx.Done():
-		return nil, ErrClose
 	}
+	return nil, ErrClose
 }
 
 // verifyOffsets makes sure that the group's partition is part of the transaction.

@@ -276,4 +276,5 @@ func (l *memoryLog) Read(int64, int) ([]byte, error)  { return bytes.Clone(l.dat
 func (l *memoryLog) StartOffset() int64               { return 0 }
 func (l *memoryLog) EndOffset() int64                 { return l.end }
 func (l *memoryLog) WhenCommitted(int64, func()) bool { return false }
+func (l *memoryLog) Syncs() bool                      { return false }
 func (l *memoryLog) MaxBatchBytes() int               { return 1 << 20 }

@@ -75,6 +75,7 @@ func (v *verifier) verify(ctx context.Context, w writer, partitions []transactio
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
+			return same(verdictFor(w.membership, kerr.NetworkException), len(partitions))
 		}
 	}
 }
@@ -89,17 +90,10 @@ func (v *verifier) ask(ctx context.Context, w writer, partitions []transaction.P
 	} else {
 		v.transactions.VerifyPartitions(w.transactionalID, w.producerID, w.epoch, partitions, func(all []*kerr.Error) { answer <- all })
 	}
-	select {
-	case verdicts = <-answer: // as await has it
-		return verdicts, true
-	default:
+	if verdicts, ok = receive(ctx, answer); !ok {
+		verdicts = same(kerr.NetworkException, len(partitions))
 	}
-	select {
-	case verdicts = <-answer:
-		return verdicts, true
-	case <-ctx.Done():
-		return same(kerr.NetworkException, len(partitions)), false
-	}
+	return verdicts, ok
 }
 
 func same(failure *kerr.Error, count int) []*kerr.Error {

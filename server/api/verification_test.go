@@ -86,6 +86,12 @@ func TestNewTransactionWaitsForTheMarkersOfTheOld(t *testing.T) {
 		if waited := time.Since(begun); waited < markersPatience || waited > 3*markersPatience {
 			t.Errorf("waited %v", waited)
 		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		o.asked = 0
+		if got := v.verify(ended, writer{membership: adding}, make([]transaction.Partition, 1)); got[0] == nil || o.asked > 1 {
+			t.Errorf("a connection that has ended: %v after %d questions", got, o.asked)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		o.silent = true
