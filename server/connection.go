@@ -9,7 +9,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"ottla/protocol"
 	"ottla/server/api"
@@ -332,7 +335,11 @@ func (c *connection) fail(err error) {
 	}
 	c.socket.Close()
 	if !ordinary(err) {
-		c.network.log.Debug().Err(err).Str("client", c.host).Str("listener", c.listener.name).Uint64("connection", c.id).Msg("connection closed")
+		level := zerolog.DebugLevel
+		if errors.Is(err, errRegion) && !errors.Is(err, syscall.EPIPE) {
+			level = zerolog.WarnLevel // not the client's doing
+		}
+		c.network.log.WithLevel(level).Err(err).Str("client", c.host).Str("listener", c.listener.name).Uint64("connection", c.id).Msg("connection closed")
 	}
 }
 

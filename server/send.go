@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 
 	"ottla/protocol"
@@ -16,6 +17,10 @@ const (
 	// reading it and writing it with what is around.
 	sendfileFrom = 16 << 10
 )
+
+// errRegion ends a connection in the middle of an answer, because a file is not
+// what it was found to be.
+var errRegion = errors.New("file region")
 
 // flushOwn sends what has been gathered; false where the connection has failed.
 func (c *connection) flushOwn() bool {
@@ -109,7 +114,7 @@ func (c *connection) sendRegion(region api.Region) error {
 		}
 		c.outBytes = c.outBytes[:0]
 		if err := c.socket.sendFile(int(fd), position, region.Len()); err != nil {
-			return fmt.Errorf("send file region: %w", err)
+			return fmt.Errorf("%w: send: %w", errRegion, err)
 		}
 		return nil
 	}
@@ -117,10 +122,10 @@ func (c *connection) sendRegion(region api.Region) error {
 	before := len(c.outBytes)
 	out, err := region.ReadAll(c.outBytes)
 	if err != nil {
-		return fmt.Errorf("read file region: %w", err)
+		return fmt.Errorf("%w: read: %w", errRegion, err)
 	}
 	if len(out)-before != region.Len() {
-		return fmt.Errorf("file region of %d bytes, %d were there", region.Len(), len(out)-before)
+		return fmt.Errorf("%w of %d bytes, %d were there", errRegion, region.Len(), len(out)-before)
 	}
 	c.outBytes = out
 	if len(out) >= 4*flushBytes {
