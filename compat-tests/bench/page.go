@@ -47,6 +47,7 @@ func page(results []Result, kept []stored, rows []Row) string {
 			writeRow(&b, line)
 		}
 	}
+	writeRemarks(&b, results)
 	var missing []string
 	for _, row := range rows {
 		if !slices.ContainsFunc(kept, func(s stored) bool { return s.Row == row.Name }) {
@@ -61,6 +62,15 @@ func page(results []Result, kept []stored, rows []Row) string {
 		result.section(&b, kept[i], newest)
 	}
 	return b.String()
+}
+
+// writeRemarks tells of the rows that miss a goal what bounds them.
+func writeRemarks(b *strings.Builder, results []Result) {
+	for _, result := range results {
+		if result.Row.Remark != "" && slices.ContainsFunc(result.Row.Goals, func(g Goal) bool { return result.verdict(g) == NotMet }) {
+			fmt.Fprintf(b, "\n**%s**: %s\n", result.Row.Name, result.Row.Remark)
+		}
+	}
 }
 
 func writeRow(b *strings.Builder, cells []string) {

@@ -59,8 +59,8 @@ func TestNumber3(t *testing.T) {
 // TestTableAndPage demands that a table and the page show what is met, what is lost and what failed.
 func TestTableAndPage(t *testing.T) {
 	goals := []Goal{atMost("CPU s/GB", .5, Kafka), atMost("CPU s/GB", 1.5, Floor)}
-	won := measured(Row{Name: "won", Title: "won work", Settings: "a lot", Goals: goals}, "CPU s/GB", map[Kind][]float64{Ottla: {1.25, 1, 3}, Kafka: {4}, Floor: {1}})
-	lost := measured(Row{Name: "lost", Goals: goals[:1]}, "CPU s/GB", map[Kind][]float64{Ottla: {3}, Kafka: {4}})
+	won := measured(Row{Name: "won", Title: "won work", Settings: "a lot", Goals: goals, Remark: "not to be told"}, "CPU s/GB", map[Kind][]float64{Ottla: {1.25, 1, 3}, Kafka: {4}, Floor: {1}})
+	lost := measured(Row{Name: "lost", Goals: goals[:1], Remark: "the disk decides"}, "CPU s/GB", map[Kind][]float64{Ottla: {3}, Kafka: {4}})
 	record := measured(Row{Name: "record", Properties: []string{"a=b"}}, "MB/s", map[Kind][]float64{Ottla: {300}})
 	record.Samples[Kafka] = []Sample{{Round: 1, Failed: "the disk\nis full"}}
 	results := []Result{won, lost, record}
@@ -106,11 +106,14 @@ func TestTableAndPage(t *testing.T) {
 	for _, want := range []string{
 		"| CPU | fast |", "| Ottla | new |", "2 met, 1 not met", "Rows in which a run failed: 1", "| lost | CPU s/GB | 3 | 4 | - | 0.75 | - | <= 0.5 x Kafka | NOT MET |",
 		"Not measured: missing.", "| CPU s/GB | 1.25 (1.25, 1, 3) | 4 | 1 |", "Won work. A lot.", "Measured 2026-01-02; Ottla: old.", "Kafka failed in round 1: the disk is full",
-		"Properties: `a=b`.", "Measured 2026-01-03; load average before the run: 0.70.",
+		"\n**lost**: the disk decides\n", "Properties: `a=b`.", "Measured 2026-01-03; load average before the run: 0.70.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not have %q:\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, "not to be told") {
+		t.Error("the page tells what bounds a goal that is met")
 	}
 	if !strings.Contains(page(nil, nil, all), "Nothing has been measured") {
 		t.Error("a page of nothing")

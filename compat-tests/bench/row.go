@@ -17,6 +17,8 @@ type Row struct {
 	Settings string
 	// Goals are what Ottla is to reach. Each is a line of the table. A row without goals is measured for the record.
 	Goals []Goal
+	// Remark says what bounds a goal that is not met, by which profile, and what was tried.
+	Remark string
 	// Disk puts the data on the project's disk, not in memory (tmpfs).
 	Disk bool
 	// Own gives every measurement a subject that is neither formatted nor started, on a directory that is removed
