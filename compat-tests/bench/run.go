@@ -207,6 +207,9 @@ func (r *runner) once(ctx context.Context, row Row, s *Subject) (Measurement, er
 	if err == nil && len(m) == 0 {
 		err = errors.New("nothing was measured")
 	}
+	if err != nil {
+		r.tell(fmt.Sprintf("the end of the log of %s:\n%s", s.Kind, s.logTail()))
+	}
 	return m, err
 }
 
