@@ -107,7 +107,7 @@ func start(environment Environment, arguments []string) int {
 	}
 	tune()
 	return serve(environment, log, settings, server.Options{
-		Log: log, Version: Version, PIDFile: parsed.pidFile, Begun: begun,
+		Log: log, Version: Version, PIDFile: parsed.pidFile, Begun: begun, Syncs: moreAtOnce,
 	})
 }
 

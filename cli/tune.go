@@ -13,20 +13,26 @@ import (
 // their answers.
 const gcPercent = 200
 
-// leastProcs is how many goroutines may run at once on a small machine. One that
-// waits for a disk or fills a socket counts as running until the runtime looks
-// after it, so with one for each of two processors requests wait for others' fsync.
-const leastProcs = 8
+// procsForSyncs is how many goroutines may run at once on a small machine whose logs
+// sync each append. One that waits for a disk counts as running until the runtime
+// looks after it, so with one for each of two processors requests wait for others'
+// fsync. Where nothing waits so, more at once than processors cost up to a fifth of
+// them.
+const procsForSyncs = 8
 
-// tune sets the garbage collector and the number of goroutines that run at once,
-// unless the environment has. Where a quota of processor time holds, the runtime's
-// own number stays: more at once would use it up sooner.
+// tune sets the garbage collector, unless the environment has.
 func tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < leastProcs && !hasQuota("/") {
-		runtime.GOMAXPROCS(leastProcs)
+}
+
+// moreAtOnce is for when appends wait for fsync, unless the environment has set how
+// many goroutines run at once. Where a quota of processor time holds, the runtime's own
+// number stays: more at once would use it up sooner.
+func moreAtOnce() {
+	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < procsForSyncs && !hasQuota("/") {
+		runtime.GOMAXPROCS(procsForSyncs)
 	}
 }
 

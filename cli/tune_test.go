@@ -7,11 +7,14 @@ import (
 	"testing"
 )
 
-func TestTuneLeavesTheEnvironment(t *testing.T) {
-	t.Setenv("GOGC", "100")
+func TestMoreAtOnce(t *testing.T) {
 	t.Setenv("GOMAXPROCS", "1")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	if tune(); runtime.GOMAXPROCS(0) != 1 {
+	if moreAtOnce(); runtime.GOMAXPROCS(0) != 1 {
+		t.Errorf("%d run at once, against the environment", runtime.GOMAXPROCS(0))
+	}
+	t.Setenv("GOMAXPROCS", "")
+	if moreAtOnce(); runtime.GOMAXPROCS(0) < procsForSyncs && !hasQuota("/") {
 		t.Errorf("%d run at once", runtime.GOMAXPROCS(0))
 	}
 }

@@ -39,6 +39,8 @@ type Options struct {
 	Begun time.Time
 	// FS holds the log directory; nil: the real file system.
 	FS vfs.FS
+	// Syncs is called once, when the first append waits for an fsync; may be nil.
+	Syncs func()
 }
 
 // Server is a running node: a broker and its controller.
@@ -181,7 +183,8 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 		image = metadata.NewImage(s.home.clusterID)
 	}
 	s.storage, err = storage.Open(ctx, storage.Options{
-		FS: s.options.FS, Directories: s.home.directories, NodeID: s.settings.NodeID,
+		Syncs: s.options.Syncs,
+		FS:    s.options.FS, Directories: s.home.directories, NodeID: s.settings.NodeID,
 		Default: logConfig(s.settings.TopicConfig(dynamicOf(s.settings, image), nil)),
 		ConfigFor: func(topic string) storage.LogConfig {
 			return s.topicConfig(topic, image).Log

@@ -78,6 +78,7 @@ func (l *Log) appendLocked(batches []byte, options AppendOptions) (AppendInfo, e
 	info.BaseOffset, info.LastOffset, info.LogAppendTime, info.MaxTimestamp = in.firstOffset, in.lastOffset, in.logAppend, in.maxTimestamp
 	if in.lastOffset+1-l.flusher.recoveryPoint.Load() >= l.config.FlushMessages {
 		info.FlushEnd = in.lastOffset + 1
+		l.engine.syncs()
 	} else {
 		l.scheduleFlush()
 	}

@@ -25,6 +25,7 @@ type engine struct {
 	buffers              sync.Pool // *[]byte of scanBufferSize
 	crc                  *crc32.Table
 	flushInterval        time.Duration
+	syncs                func() // Options.Syncs, the first time
 	// background runs fn on a worker after a delay; nil where there is no scheduler.
 	background func(delay time.Duration, fn func())
 }
@@ -50,6 +51,10 @@ func newEngine(options *Options) *engine {
 	}
 	if e.emit == nil {
 		e.emit = func(Event) {}
+	}
+	e.syncs = func() {}
+	if options.Syncs != nil {
+		e.syncs = sync.OnceFunc(options.Syncs)
 	}
 	e.flushInterval = options.FlushInterval
 	e.setProducerExpiration(options.ProducerIDExpiration)

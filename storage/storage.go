@@ -111,6 +111,8 @@ type Options struct {
 	NoBackground bool
 	// BrokerEpoch is asked at a clean stop for the marker; nil: −1.
 	BrokerEpoch func() int64
+	// Syncs is called once, when the first append has to wait for an fsync that FlushMessages asks for. It must return soon. nil: nobody is.
+	Syncs func()
 	// Events receives what happened, possibly from many goroutines at once and under locks of storage: it must return soon and must not
 	// call into storage. nil: dropped.
 	Events func(Event)
