@@ -41,8 +41,9 @@
 // Runtime.lock guards the map of shards; shard.lock guards queue and state.
 // Order: Runtime.lock → shard.lock; nothing is called while one is held. Who calls
 // [Runtime.Serve] runs the shard itself for one turn where nobody else does and no
-// disk is to be waited for, so a request that is alone costs no switch of goroutines. For all else, and for what
-// has come meanwhile, a shard has a goroutine of its own, which exists while the shard loads or
-// has something to do and ends when it was not needed for a while, so an idle shard costs none.
-// [Runtime.Close] waits for all of them. At most Options.Loaders shards read their logs at once.
+// disk is to be waited for, so a request that is alone costs no switch of goroutines.
+// For all else, and for what has come meanwhile, a shard has a goroutine of its own,
+// which exists while the shard loads or has something to do and ends when it was not
+// needed for a while, so an idle shard costs none. [Runtime.Close] waits for all of
+// them. At most Options.Loaders shards read their logs at once.
 package coordinator

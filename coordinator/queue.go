@@ -1,8 +1,6 @@
 package coordinator
 
 import (
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -65,7 +63,8 @@ func (s *shard[M]) enqueue(operation queued[M]) {
 }
 
 // serve is what Runtime.Serve says: while nobody runs the shard, the caller does, for
-// one turn. That spares an operation two switches of goroutines.
+// one turn. That spares an operation two switches of goroutines. The caller must not
+// survive a panic of an operation, which leaves the shard to nobody.
 func (s *shard[M]) serve(operation queued[M]) {
 	s.lock.Lock()
 	if failure := s.offer(operation); failure != nil {
@@ -81,7 +80,6 @@ func (s *shard[M]) serve(operation queued[M]) {
 	s.running = true
 	operations := s.take()
 	s.lock.Unlock()
-	defer s.crash()
 	s.turn(operations)
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -90,16 +88,6 @@ func (s *shard[M]) serve(operation queued[M]) {
 		return
 	}
 	s.running = false
-}
-
-// crash ends the process where an operation panics on a goroutine that would
-// outlive it: nobody knows what the machine is worth then.
-func (s *shard[M]) crash() {
-	if value := recover(); value != nil {
-		stack := debug.Stack()
-		go func() { panic(fmt.Sprintf("%v\n%s", value, stack)) }()
-		select {}
-	}
 }
 
 // offer puts an operation into the queue or says why not. The lock is held.
