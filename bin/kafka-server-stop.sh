@@ -63,11 +63,13 @@ if [ ${#stopping[@]} -eq 0 ]; then
 fi
 
 status=0
-deadline=$((SECONDS + patience))
+# Counted by sleeps: a machine's clock may be set while this waits.
+turns=$((patience * 10))
 for entry in "${stopping[@]}"; do
   pid=${entry%%:*}
-  while is_ottla "$pid" && [ "$SECONDS" -lt "$deadline" ]; do
+  while is_ottla "$pid" && [ "$turns" -gt 0 ]; do
     sleep 0.1
+    turns=$((turns - 1))
   done
   if is_ottla "$pid"; then
     echo "$0: process $pid still runs after $patience seconds" >&2

@@ -28,6 +28,7 @@ type suite struct {
 	topology         string
 	settings         []string
 	application      *harness.Service
+	at               time.Time // of the record written last
 }
 
 // start starts a broker and compiles the application; it does not run yet, since its topics are to be made first.
@@ -37,7 +38,7 @@ func start(t *testing.T, topology string, settings ...string) *suite {
 		harness.Artifact{Group: "org.apache.kafka", Name: "kafka-streams", Version: version},
 		harness.Artifact{Group: "org.slf4j", Name: "slf4j-simple", Version: "1.7.36"})
 	source := filepath.Join(harness.Root(t), "compat-tests", "streams", "Application.java")
-	s := &suite{t: t, topology: topology, settings: settings, state: filepath.Join(t.TempDir(), "state")}
+	s := &suite{t: t, topology: topology, settings: settings, at: time.Now(), state: filepath.Join(t.TempDir(), "state")}
 	s.classPath = harness.Compile(t, jars, source)
 	s.broker = harness.StartSubject(t, version, harness.Options{Properties: []string{
 		"transaction.state.log.num.partitions=5", "offsets.topic.num.partitions=5",
@@ -81,11 +82,14 @@ func (s *suite) killBroker() {
 	s.broker.Start()
 }
 
+// write writes records, each a millisecond later than the one written before it, whatever the machine's clock does: Streams
+// takes records of different topics in the order of their timestamps, and those with the same one as it pleases.
 func (s *suite) write(topic string, pairs ...[2]string) {
 	s.t.Helper()
 	var records []*kgo.Record
 	for _, pair := range pairs {
-		records = append(records, &kgo.Record{Topic: topic, Key: []byte(pair[0]), Value: []byte(pair[1])})
+		s.at = s.at.Add(time.Millisecond)
+		records = append(records, &kgo.Record{Topic: topic, Key: []byte(pair[0]), Value: []byte(pair[1]), Timestamp: s.at})
 	}
 	if err := s.client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
 		s.t.Fatal(err)

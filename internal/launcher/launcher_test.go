@@ -14,7 +14,7 @@ import (
 
 const program = `package main
 
-import ("fmt"; "os"; "os/signal"; "syscall")
+import ("fmt"; "os"; "os/signal"; "syscall"; "time")
 
 func main() {
 	signals := make(chan os.Signal, 1)
@@ -25,7 +25,7 @@ func main() {
 		}
 	}
 	fmt.Println(os.Args[1:])
-	if os.Args[1] == "start" { <-signals; fmt.Println("stopped") }
+	if os.Args[1] == "start" { <-signals; time.Sleep(300 * time.Millisecond); fmt.Println("stopped") }
 }
 `
 
@@ -126,7 +126,10 @@ func TestStartAndStop(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(base, "build/run/ottla-*.pid")); len(files) != 2 {
 		t.Errorf("pid files: %v", files)
 	}
-	if status, said := run(t, elsewhere, nil, stop); status != 0 || said != "" {
+	// While it waits for them, the machine's clock is set an hour on.
+	clock := filepath.Join(elsewhere, "clock")
+	write(t, clock, "sleep() { SECONDS=$((SECONDS + 3600)); command sleep \"$@\"; }\n")
+	if status, said := run(t, elsewhere, []string{"BASH_ENV=" + clock}, stop); status != 0 || said != "" {
 		t.Errorf("stop: %d %s", status, said)
 	}
 	for _, port := range []string{"1", "2"} {
