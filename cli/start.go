@@ -105,9 +105,9 @@ func start(environment Environment, arguments []string) int {
 	for _, warning := range warnings {
 		logWarning(log, parsed.options.File, warning)
 	}
-	tune()
+	syncs := tune("/")
 	return serve(environment, log, settings, server.Options{
-		Log: log, Version: Version, PIDFile: parsed.pidFile, Begun: begun, Syncs: moreAtOnce,
+		Log: log, Version: Version, PIDFile: parsed.pidFile, Begun: begun, Syncs: syncs,
 	})
 }
 

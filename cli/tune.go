@@ -16,23 +16,29 @@ const gcPercent = 200
 // procsForSyncs is how many goroutines may run at once on a small machine whose logs
 // sync each append. One that waits for a disk counts as running until the runtime
 // looks after it, so with one for each of two processors requests wait for others'
-// fsync. Where nothing waits so, more at once than processors cost up to a fifth of
-// them.
+// fsync. Where nothing waits so, that many at once cost up to a fifth of the processors.
 const procsForSyncs = 8
 
-// tune sets the garbage collector, unless the environment has.
-func tune() {
+// tune sets the garbage collector and how many goroutines run at once, each unless the
+// environment has. It returns what is to be called when appends wait for fsync.
+//
+// A machine with few processors gets one goroutine at once more than it has: the clients'
+// programs run there too, and while one of them has taken a processor from a thread of
+// this process, the goroutine on that thread holds its turn. One turn more costs nothing
+// that was measured. Where a quota of processor time holds, the runtime's own number
+// stays: more at once would use it up sooner.
+func tune(root string) (syncs func()) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-}
-
-// moreAtOnce is for when appends wait for fsync, unless the environment has set how
-// many goroutines run at once. Where a quota of processor time holds, the runtime's own
-// number stays: more at once would use it up sooner.
-func moreAtOnce() {
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < procsForSyncs && !hasQuota("/") {
-		runtime.GOMAXPROCS(procsForSyncs)
+	if os.Getenv("GOMAXPROCS") != "" || runtime.GOMAXPROCS(0) >= procsForSyncs || hasQuota(root) {
+		return func() {}
+	}
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	return func() {
+		if runtime.GOMAXPROCS(0) < procsForSyncs {
+			runtime.GOMAXPROCS(procsForSyncs)
+		}
 	}
 }
 
