@@ -27,6 +27,8 @@ type Row struct {
 	Own bool
 	// Bytes is how much data one measurement holds at its height, if that is more than the rows about load hold.
 	Bytes int64
+	// Writes is how much one measurement writes at most, where that is so much that the machine must have the memory at hand.
+	Writes int64
 	// Properties are lines "key=value" of server.properties over the stock ones, for Ottla and Apache Kafka alike.
 	Properties []string
 	// Without names subjects that cannot do the work, or for which it means nothing: often the floor.

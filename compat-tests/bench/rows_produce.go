@@ -45,7 +45,7 @@ func produceRow(name string, compression codec, goals ...Goal) Row {
 		Title: fmt.Sprintf("produce batches of %d x 1 KB, compression %s", batchRecords, compression),
 		Settings: fmt.Sprintf("acks=all; 4 connections with 5 requests in flight each, one batch a request; one topic of %d partitions; %v, at most "+
 			"%d GiB; GB are of record values before compression", loadPartitions, loadLength, loadBytes>>30),
-		Goals: goals,
+		Goals: goals, Writes: loadBytes,
 		Run: func(ctx context.Context, s *Subject) (Measurement, error) {
 			return runProduce(ctx, s, "bench-"+name, compression)
 		},

@@ -54,8 +54,6 @@ func (r *runner) run(ctx context.Context, rows []Row, finished func(Result)) err
 		if stage.own {
 			result := r.ownRow(ctx, rows[stage.rows[0]])
 			finished(result)
-		} else if err := r.prepared(stage.disk); err != nil {
-			return err
 		} else if err := r.sharedRows(ctx, stage, rows, finished); err != nil {
 			return err
 		}
@@ -66,17 +64,17 @@ func (r *runner) run(ctx context.Context, rows []Row, finished func(Result)) err
 	return nil
 }
 
-// prepared lets the machine have the memory that rows without a disk write into: a virtual machine's host may have taken back what
-// was free for a while, and who touches it first pays for it, which would be the subject that is measured first.
-func (r *runner) prepared(disk bool) error {
-	if disk || fileSystem(r.memory) != "tmpfs" {
+// touch has the machine hold the memory that a run is going to write into. The host of a virtual machine takes back what was free for
+// two seconds, and gives it again at the first write, which is slower than all that is measured here.
+func (r *runner) touch(row Row) error {
+	if row.Writes == 0 || row.Disk || fileSystem(r.memory) != "tmpfs" {
 		return nil
 	}
 	file, err := os.Create(filepath.Join(r.memory, "touched"))
 	if err != nil {
 		return err
 	}
-	block, wanted := make([]byte, 1<<20), r.needed()
+	block, wanted := make([]byte, 1<<20), int64(r.scale*float64(row.Writes))
 	for written := int64(0); written < wanted && err == nil; written += int64(len(block)) {
 		_, err = file.Write(block)
 	}
@@ -160,7 +158,7 @@ func (r *runner) sharedRow(ctx context.Context, row Row, all []*Subject) Result 
 			s := subjects[(i+round)%len(subjects)]
 			time.Sleep(time.Duration(float64(500*time.Millisecond) * min(r.scale, 1))) // what was deleted leaves
 			s.label = fmt.Sprintf("%s-%d", row.Name, round+1)
-			m, err := r.once(ctx, row, s)
+			m, err := r.measure(ctx, row, s)
 			s.label = ""
 			if err != nil {
 				r.fail(&result, s.Kind, round+1, err)
@@ -171,6 +169,14 @@ func (r *runner) sharedRow(ctx context.Context, row Row, all []*Subject) Result 
 		}
 	}
 	return result
+}
+
+// measure is once, behind what the machine needs for it.
+func (r *runner) measure(ctx context.Context, row Row, s *Subject) (Measurement, error) {
+	if err := r.touch(row); err != nil {
+		return nil, err
+	}
+	return r.once(ctx, row, s)
 }
 
 func (r *runner) roundsOf(row Row) int {
