@@ -31,7 +31,13 @@ func fetchRow(name string, consumers int, goals ...Goal) Row {
 		Title: fmt.Sprintf("fetch what was produced, %s", many),
 		Settings: fmt.Sprintf("batches of %d x 1 KB, not compressed; a topic of %d GiB in %d partitions, in the page cache, read from its beginning "+
 			"again and again; one connection a consumer, one request in flight, 1 MiB a partition; %v", batchRecords, fetchBytes>>30, loadPartitions, loadLength),
-		Goals:   goals,
+		Goals: goals,
+		Remark: "within the noise of the goal: over nine rounds 0.232 CPU s/GB against Apache Kafka's 0.210 with one consumer, 0.137 against 0.134 with ten; " +
+			"the floor needed 0.210 and 0.117. A run is of one of two kinds, for every subject: slower and cheaper, or a fifth faster and up to a third dearer. " +
+			"A profile (perf, share of Ottla's CPU): sendfile 53 %, the Go runtime's watch over calls 22 %, since the first call after a pause wakes it and each " +
+			"filling of the socket's buffer is such a call, search for work 14 %. Tried: sendfile without MSG_MORE before it (half of the CPU, kept); " +
+			"calls of sendfile that the runtime does not know of (a tenth less, but a page that is not in memory would hold up the collector, and to ask for it " +
+			"first disturbs the system's reading ahead: not kept); more and fewer goroutines at once (no difference).",
 		Prepare: fillFetchTopic,
 		Run: func(ctx context.Context, s *Subject) (Measurement, error) {
 			load := fetchLoad{topic: fetchTopic, partitions: loadPartitions, consumers: consumers, duration: s.Duration(loadLength)}

@@ -24,7 +24,7 @@ func flushRow(producers int, goals ...Goal) Row {
 			"spread over them; %v", records, partitions, loadLength),
 		Remark: "the disk decides. Each answer waits for an fsync of its own file: data, then the inode, then a flush, one after the other. " +
 			"A profile of Ottla with 8 producers (perf, share of its CPU): fsync 40 %, write 18 %, the runtime's watch over goroutines in system calls 11 %, its " +
-			"search for work 11 %, sockets most of the rest. The floor, which does nothing but append, call fsync and answer, misses the goal too. Tried: eight " +
+			"search for work 11 %, sockets most of the rest. The floor, which does nothing but append, call fsync and answer, misses the goal too, by more. Tried: eight " +
 			"goroutines at once instead of one a processor (110 to 136 MB/s with 8 producers, kept).",
 		Goals: goals, Disk: true,
 		Run: func(ctx context.Context, s *Subject) (m Measurement, err error) {
