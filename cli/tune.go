@@ -35,11 +35,7 @@ func tune(root string) (syncs func()) {
 		return func() {}
 	}
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	return func() {
-		if runtime.GOMAXPROCS(0) < procsForSyncs {
-			runtime.GOMAXPROCS(procsForSyncs)
-		}
-	}
+	return func() { runtime.GOMAXPROCS(procsForSyncs) }
 }
 
 // hasQuota tells whether a control group of this process, or one above it, bounds

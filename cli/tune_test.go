@@ -8,6 +8,7 @@ import (
 )
 
 func TestAtOnce(t *testing.T) {
+	t.Setenv("GOGC", "100")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	free, bounded := t.TempDir(), t.TempDir()
 	lay(t, bounded, map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"})

@@ -183,8 +183,7 @@ func (s *Server) openStorage(ctx context.Context) (err error) {
 		image = metadata.NewImage(s.home.clusterID)
 	}
 	s.storage, err = storage.Open(ctx, storage.Options{
-		Syncs: s.options.Syncs,
-		FS:    s.options.FS, Directories: s.home.directories, NodeID: s.settings.NodeID,
+		FS: s.options.FS, Syncs: s.options.Syncs, Directories: s.home.directories, NodeID: s.settings.NodeID,
 		Default: logConfig(s.settings.TopicConfig(dynamicOf(s.settings, image), nil)),
 		ConfigFor: func(topic string) storage.LogConfig {
 			return s.topicConfig(topic, image).Log

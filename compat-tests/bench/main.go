@@ -207,7 +207,8 @@ func (r *runner) hasRoom(rows []Row) error {
 	if fileSystem(r.memory) != "tmpfs" {
 		r.tell(fmt.Sprintf("note: the rows in memory run on %s, not on tmpfs", fileSystem(r.memory)))
 	}
-	need := r.needed()
+	// What is fetched stays for each subject; what is produced is deleted after each run, but not at once.
+	need := int64(r.scale * float64(int64(len(r.subjects))*fetchBytes+3*loadBytes))
 	for _, at := range []struct {
 		directory string
 		disk      bool

@@ -19,8 +19,8 @@ func groupRows() []Row {
 			Name:  "group-joins",
 			Title: "500 members in 50 groups join at once",
 			Settings: "a connection each, ten a group, one topic of ten partitions; all begin at once with JoinGroup and SyncGroup, then a Heartbeat every " +
-				"5 ms, by which a member hears that its group joins anew; group.initial.rebalance.delay.ms=0; until in each group all ten hold an assignment of one generation; the " +
-				"mean of ten times, each with new groups on the same connections",
+				"5 ms, by which a member hears that its group joins anew; group.initial.rebalance.delay.ms=0; until in each group all ten hold an " +
+				"assignment of one generation; the mean of ten times, each with new groups on the same connections",
 			Goals: []Goal{atMost("all stable s", 0.5, Kafka)},
 			Remark: "the processors are busy throughout, and more than a third of their time is the generator's own; Ottla's CPU is less than half of Apache Kafka's. " +
 				"A profile (perf, share of Ottla's CPU): the coordinator 24 % with 1 % of it for the log, writing to sockets 18 %, memory 12 %, search for " +

@@ -85,12 +85,6 @@ func (r *runner) touch(row Row) error {
 	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
-// needed is how much the shared rows of one stage write at most. What is fetched stays for each subject; what is produced is deleted
-// after each run, but not at once.
-func (r *runner) needed() int64 {
-	return int64(r.scale * float64(int64(len(r.subjects))*fetchBytes+3*loadBytes))
-}
-
 // newSubject lays out a subject's directory.
 func (r *runner) newSubject(kind Kind, disk bool, properties []string) (*Subject, error) {
 	base := r.memory

@@ -151,21 +151,20 @@ func (s *suite) run(t *testing.T, c testCase) {
 	if c.max > 0 {
 		high = min(high, c.max)
 	}
-	if c.key == kmsg.DescribeConfigs || c.key == kmsg.ListConfigResources {
-		// Apache Kafka's broker hears of a change a moment after the controller has answered.
-		s.agree(t, func(side *side) kmsg.Request {
-			request := c.build(side, high)
-			request.SetVersion(high)
-			return request
-		})
-	}
-	for version := low; version <= high; version++ {
-		label := fmt.Sprintf("%s v%d %s", kmsg.NameForKey(int16(c.key)), version, c.name)
-		s.exchange(t, label, "", c.silent, func(side *side) kmsg.Request {
+	in := func(version int16) func(side *side) kmsg.Request {
+		return func(side *side) kmsg.Request {
 			request := c.build(side, version)
 			request.SetVersion(version)
 			return request
-		})
+		}
+	}
+	if c.key == kmsg.DescribeConfigs || c.key == kmsg.ListConfigResources {
+		// Apache Kafka's broker hears of a change a moment after the controller has answered.
+		s.agree(t, in(high))
+	}
+	for version := low; version <= high; version++ {
+		label := fmt.Sprintf("%s v%d %s", kmsg.NameForKey(int16(c.key)), version, c.name)
+		s.exchange(t, label, "", c.silent, in(version))
 	}
 }
 
